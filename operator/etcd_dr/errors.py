@@ -1,0 +1,263 @@
+"""The one exception tree of etcd-dr.
+
+Rules this module keeps:
+- Every error that a user can cause or meet is a subclass of `EtcdDrError`.
+- A class says *what kind*: `code` is a stable slug for programs and alerts, `exit_status` is what the command
+  ends with, `retryable` says whether the same call may go through later without anyone changing anything.
+- An instance says *what happened* (lowercase, no full stop), *to what* (`subject`), and *what to do next*
+  (`next_step`: full sentences, with a command that can be pasted where there is one). Evidence goes in `context`.
+- Secrets and key material never enter any field.
+- Raise the most specific class, `from` the cause. Only entrypoints catch `EtcdDrError`, print or exit.
+
+Exit statuses follow sysexits.h where it has a word (64 usage, 65 bad data, 66 no input, 69 unavailable,
+73 cannot create, 74 input/output, 75 try later, 77 no permission, 78 configuration); 1 means that the question was
+answered with "no" (a proof failed). `health` is the exception: 0/1/2/3, as Nagios has it.
+
+    EtcdDrError
+      UsageError                  ConfigError
+      FileUnreadable              LocalStorageFull        ToolMissing
+      SnapshotNotFound            SnapshotDamaged         ManifestInvalid       ProofFailed
+        SnapshotAmbiguous         UnsupportedFormat         ManifestVersionUnknown
+      DecryptionFailed            IdentityMissing         RecipientInvalid
+      EtcdError
+        MemberUnreachable         MemberTimeout           AccessDenied          TlsRefused
+        RevisionUnavailable       StreamBroken            ForeignCluster        NoUsableMember
+      StoreError
+        StoreUnreachable          StoreDenied             StoreMisconfigured    StoreFull
+        ObjectMissing             ObjectExists            ObjectLocked
+      Busy                        Cancelled
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class EtcdDrError(Exception):
+    """Something that a person or a program must be told; see the module docstring for the fields."""
+
+    code: ClassVar[str] = "internal"
+    exit_status: ClassVar[int] = 70
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        subject: str = "",
+        next_step: str = "",
+        context: Mapping[str, str | int | float | bool | None] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.subject = subject
+        self.next_step = next_step
+        self.context: Mapping[str, str | int | float | bool | None] = dict(context or {})
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.message}" if self.subject else self.message
+
+
+class UsageError(EtcdDrError):
+    """The command line asks for something that does not exist or does not fit together."""
+
+    code, exit_status = "usage", 64
+
+
+class ConfigError(EtcdDrError):
+    """The configuration (file, environment, secret files it names) cannot be used."""
+
+    code, exit_status = "config", 78
+
+
+class FileUnreadable(EtcdDrError):
+    """A local file that was named cannot be read."""
+
+    code, exit_status = "file.unreadable", 66
+
+
+class LocalStorageFull(EtcdDrError):
+    """A local file system has no room for the scratch copy or the directory store."""
+
+    code, exit_status = "local.full", 74
+
+
+class ToolMissing(EtcdDrError):
+    """A program that this step needs (etcd, etcdutl) is not installed."""
+
+    code, exit_status = "tool.missing", 69
+
+
+class SnapshotNotFound(EtcdDrError):
+    """A selector matches no committed snapshot."""
+
+    code, exit_status = "snapshot.not_found", 66
+
+
+class SnapshotAmbiguous(SnapshotNotFound):
+    """A shortened id matches more than one snapshot."""
+
+    code = "snapshot.ambiguous"
+
+
+class SnapshotDamaged(EtcdDrError):
+    """The bytes are not what they should be: digest, trailer, envelope or database structure."""
+
+    code, exit_status = "snapshot.damaged", 65
+
+
+class UnsupportedFormat(EtcdDrError):
+    """A file is whole but is not something this version can read (other magic, other format)."""
+
+    code, exit_status = "snapshot.unsupported_format", 65
+
+
+class ManifestInvalid(EtcdDrError):
+    """A manifest, proof or marker object in the store does not parse or contradicts its place."""
+
+    code, exit_status = "manifest.invalid", 65
+
+
+class ManifestVersionUnknown(ManifestInvalid):
+    """A stored record was written by a newer etcd-dr with a format this one does not know."""
+
+    code = "manifest.version_unknown"
+
+
+class ProofFailed(EtcdDrError):
+    """A proof was carried out and its answer is no."""
+
+    code, exit_status = "proof.failed", 1
+
+
+class DecryptionFailed(EtcdDrError):
+    """None of the identities at hand opens this object."""
+
+    code, exit_status = "codec.wrong_identity", 77
+
+
+class IdentityMissing(EtcdDrError):
+    """The object is encrypted and no identity was given."""
+
+    code, exit_status = "codec.identity_missing", 77
+
+
+class RecipientInvalid(ConfigError):
+    """An age recipient or identity string does not parse."""
+
+    code = "config.recipient_invalid"
+
+
+class EtcdError(EtcdDrError):
+    """Something between us and an etcd member; `subject` is the endpoint."""
+
+    code, exit_status = "etcd", 69
+
+
+class MemberUnreachable(EtcdError):
+    """No connection: refused, no route, name not found."""
+
+    code, retryable = "etcd.unreachable", True
+
+
+class MemberTimeout(EtcdError):
+    """The member did not answer within the deadline, or a stream stood still for longer than its stall deadline."""
+
+    code, retryable = "etcd.timeout", True
+
+
+class AccessDenied(EtcdError):
+    """etcd refused the call: authentication, or a role that is missing."""
+
+    code, exit_status = "etcd.denied", 77
+
+
+class TlsRefused(EtcdError):
+    """The TLS handshake failed: wrong CA, expired or unsuitable certificate, plain text against TLS."""
+
+    code, exit_status = "etcd.tls", 77
+
+
+class RevisionUnavailable(EtcdError):
+    """The asked revision was compacted away or does not exist yet (`context['reason']`: compacted | future)."""
+
+    code = "etcd.revision_unavailable"
+
+
+class StreamBroken(EtcdError):
+    """A snapshot stream ended early, ran without end, or carried a wrong trailer. Nothing was published."""
+
+    code, exit_status, retryable = "etcd.stream_broken", 65, True
+
+
+class ForeignCluster(EtcdError):
+    """The cluster id is not the one that this store prefix or configuration belongs to."""
+
+    code, exit_status = "etcd.foreign_cluster", 78
+
+
+class NoUsableMember(EtcdError):
+    """No member is fit to serve a snapshot; `context` has the reason for each."""
+
+    code, retryable = "etcd.no_usable_member", True
+
+
+class StoreError(EtcdDrError):
+    """Something between us and the object store; `subject` is the object's URL or the store's."""
+
+    code, exit_status = "store", 74
+
+
+class StoreUnreachable(StoreError):
+    """No connection, a timeout, or a server error that retries did not cure."""
+
+    code, exit_status, retryable = "store.unreachable", 69, True
+
+
+class StoreDenied(StoreError):
+    """The credentials are missing, wrong, expired, or lack a right (`context['action']`)."""
+
+    code, exit_status = "store.denied", 77
+
+
+class StoreMisconfigured(StoreError):
+    """The bucket does not exist, the region or endpoint is wrong, or a clock is too far off for signatures."""
+
+    code, exit_status = "store.misconfigured", 78
+
+
+class StoreFull(StoreError):
+    """The store has no room or quota left."""
+
+    code = "store.full"
+
+
+class ObjectMissing(StoreError):
+    """The key does not exist."""
+
+    code, exit_status = "store.object_missing", 66
+
+
+class ObjectExists(StoreError):
+    """Put-if-absent found the key taken."""
+
+    code, exit_status = "store.object_exists", 73
+
+
+class ObjectLocked(StoreError):
+    """The store refuses to delete: Object Lock retention or legal hold."""
+
+    code, exit_status = "store.object_locked", 77
+
+
+class Busy(EtcdDrError):
+    """The same work is already under way."""
+
+    code, exit_status, retryable = "busy", 75, True
+
+
+class Cancelled(EtcdDrError):
+    """Work was stopped on request (signal, shutdown) and left nothing visible."""
+
+    code, exit_status = "cancelled", 130
