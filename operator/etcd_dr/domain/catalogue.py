@@ -1,0 +1,117 @@
+"""The catalogue: committed snapshots of one cluster with their proofs and pins, as read from the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from etcd_dr.domain.manifest import Manifest
+from etcd_dr.domain.proof import Proof, ProofLevel, ProofResult, newest_by_level
+from etcd_dr.domain.snapshot import SnapshotId
+
+
+class Pin(BaseModel):
+    """A mark that keeps a snapshot from retention until it is taken away."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    at: AwareDatetime
+    by: str
+    reason: str = ""
+
+
+class ClusterMarker(BaseModel):
+    """`cluster.json`: which etcd cluster owns a prefix. `etcd_cluster_ids` grows when a recovery makes a new id."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    cluster: str
+    etcd_cluster_ids: tuple[str, ...]
+    created_at: AwareDatetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One committed snapshot. `proofs` are in order of time."""
+
+    manifest: Manifest
+    proofs: tuple[Proof, ...] = ()
+    pin: Pin | None = None
+
+    @property
+    def id(self) -> SnapshotId:
+        return self.manifest.snapshot_id
+
+    @property
+    def taken_at(self) -> datetime:
+        return self.manifest.taken_at
+
+    @property
+    def newest_proofs(self) -> dict[ProofLevel, Proof]:
+        return newest_by_level(self.proofs)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the newest proof of any level failed."""
+        return any(p.result is ProofResult.FAILED for p in self.newest_proofs.values())
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether it is known to be stored as written and intact, and nothing newer says otherwise."""
+        newest = self.newest_proofs
+        needed = (ProofLevel.STORED, ProofLevel.INTACT)
+        return not self.is_damaged and all(level in newest and newest[level].passed for level in needed)
+
+    @property
+    def level(self) -> ProofLevel | None:
+        """The highest level that passed, or None; a damaged snapshot has none."""
+        if self.is_damaged:
+            return None
+        passed = [level for level, proof in self.newest_proofs.items() if proof.passed]
+        return max(passed, key=lambda level: level.rank, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableEntry:
+    """A snapshot folder whose manifest does not parse: reported, never silently skipped, never deleted by us."""
+
+    name: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UncommittedEntry:
+    """A snapshot folder without a manifest: an upload under way, or the remains of one that was cut off."""
+
+    name: str
+    newest_object_at: datetime
+    object_count: int
+    size_bytes: int
+
+    def is_stale(self, *, now: datetime, grace: timedelta) -> bool:
+        return now - self.newest_object_at > grace
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All snapshots of one cluster, oldest first, with what else was found in their place."""
+
+    cluster: str
+    snapshots: tuple[Snapshot, ...]
+    unreadable: tuple[UnreadableEntry, ...] = ()
+    uncommitted: tuple[UncommittedEntry, ...] = ()
+
+    @property
+    def newest(self) -> Snapshot | None:
+        return self.snapshots[-1] if self.snapshots else None
+
+    @property
+    def newest_proven(self) -> Snapshot | None:
+        return next((s for s in reversed(self.snapshots) if s.is_proven), None)
