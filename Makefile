@@ -1,0 +1,72 @@
+# The doors of the project; `make` alone lists them. Everything a door needs, it fetches by itself into this
+# directory: Python packages (locked, with hashes) into .venv, stock programs such as etcd into .tools.
+#
+#   PYTHON=...             the interpreter to build .venv with (3.11 or newer; found on PATH when not given)
+#   ETCD_DR_TOOLS_DIR=...  a directory of stock programs shared between clones, instead of .tools
+#   ETCD_DR_TEST_ETCD_DIRS directories with etcd, etcdctl and etcdutl of your own, colon separated
+#   JOBS=... PYTEST_ARGS=... e.g. make test JOBS=0 PYTEST_ARGS='-k pages --maxfail=1'
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCK := tests/requirements.lock
+READY := $(VENV)/.made-from-lock
+JOBS ?= logical
+PYTEST_ARGS ?=
+export ETCD_DR_TOOLS_DIR ?= $(CURDIR)/.tools
+
+# loadgroup: tests that share a running cluster stay on one worker (tests/real/conftest.py names the groups).
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+TOOLS := PYTHONPATH=tests $(BIN)/python -m tools
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check format tools tools-all bench lock stubs clean
+
+help: ## list the doors
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) tools ## a whole story on a real three-member etcd on this machine, in under a minute
+	@$(BIN)/etcd-dr demo
+
+test: $(READY) tools ## every quick test, those against real etcd and S3 included
+	$(PYTEST) -m "not matrix" $(PYTEST_ARGS)
+
+test-all: $(READY) tools-all ## every test, over every etcd version at hand
+	$(PYTEST) $(PYTEST_ARGS)
+
+check: $(READY) ## style, types and the layers of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@test ! -e operator/__init__.py || { \
+	  echo 'operator/__init__.py must not exist: it would shadow the standard library module "operator"' >&2; exit 1; }
+
+format: $(READY) ## let ruff lay out the code and repair what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+tools: $(READY) ## fetch the stock programs for demo and test (etcd 3.4 and 3.5, age, zstd); seconds
+	@$(TOOLS)
+
+tools-all: $(READY) ## the same, and build etcd 3.6 and 3.7 where Go is installed; minutes, once
+	@$(TOOLS) --all
+
+bench: $(READY) tools ## the measurements, side by side with etcd's own tools
+	@for script in tests/bench/bench_*.py; do \
+	  test -e "$$script" || { echo 'there is nothing in tests/bench yet' >&2; exit 1; }; \
+	  echo "== $$script"; PYTHONPATH=tests $(BIN)/python "$$script" || exit; \
+	done
+
+lock: ## resolve the locked versions anew (needs a package index; keeps what still fits)
+	@sh tests/tools/lock.sh $(LOCK) $(UPGRADE)
+
+stubs: ## regenerate the gRPC stubs from our .proto files
+	@PYTHON='$(PYTHON)' sh tests/tools/stubs.sh
+
+clean: ## remove everything that the doors made here
+	rm -rf $(VENV) .tools .bench build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find operator tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The lock is the only reason to rebuild: the package itself is installed as editable.
+$(READY): $(LOCK)
+	@PYTHON='$(PYTHON)' sh tests/tools/venv.sh $(VENV) $(LOCK) $(READY)

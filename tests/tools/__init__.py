@@ -1,0 +1,11 @@
+"""Fetches the stock programs that the demo and the real tests run against, into one directory, without installing them.
+
+`python -m tools` fills the directory named by `ETCD_DR_TOOLS_DIR`, else `.tools` beside `pyproject.toml`:
+
+    .tools/etcd-<version>/{etcd,etcdctl,etcdutl}     one directory per version; the binary itself says which it is
+    .tools/bin/{age,age-keygen,zstd}                 for undoing our envelope with programs that are not ours
+
+Standard library only: this runs before anything is installed. One module per place that programs come from; each
+place may fail (no such distribution, no network, no compiler) and says so in one line while the others go on.
+`make tools` takes what is quick; `make tools-all` also builds what has to be compiled.
+"""

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Regenerates the checked-in gRPC stubs beside every .proto of ours, with the generator that pyproject.toml pins.
+# The generator's version decides which protobuf runtime the stubs need at least, so it is not the newest one.
+set -eu
+. "$(dirname "$0")/python.sh"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+"$python" -m venv "$scratch"
+generator=$("$python" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["stubs"])')
+# grpcio-tools 1.66 still imports pkg_resources, which newer setuptools no longer carry.
+"$scratch/bin/python" -m pip install --quiet $generator 'setuptools<80'
+protos=$(find operator -name '*.proto')
+[ -n "$protos" ] || { echo 'make: there are no .proto files' >&2; exit 1; }
+"$scratch/bin/python" -m grpc_tools.protoc -I operator \
+  --python_out=operator --pyi_out=operator --grpc_python_out=operator $protos
+echo "make: regenerated beside" $protos >&2
