@@ -1,0 +1,1 @@
+"""Where snapshots are kept: a directory, or a bucket of any store that speaks S3."""
