@@ -13,4 +13,10 @@ protos=$(find operator -name '*.proto')
 [ -n "$protos" ] || { echo 'make: there are no .proto files' >&2; exit 1; }
 "$scratch/bin/python" -m grpc_tools.protoc -I operator \
   --python_out=operator --pyi_out=operator --grpc_python_out=operator $protos
+# A package that has a pool.py keeps its names out of protobuf's process-wide pool; that module says why.
+for pool in $(find operator -name pool.py -path '*/proto/*'); do
+  folder=$(dirname "$pool")
+  package=$(echo "${folder#operator/}" | tr / .)
+  sed -i "s/^from google.protobuf import descriptor_pool as/from $package import pool as/" "$folder"/*_pb2.py
+done
 echo "make: regenerated beside" $protos >&2
