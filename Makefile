@@ -14,8 +14,8 @@ JOBS ?= logical
 PYTEST_ARGS ?=
 export ETCD_DR_TOOLS_DIR ?= $(CURDIR)/.tools
 
-# loadgroup: tests that share a running cluster stay on one worker (tests/real/conftest.py names the groups).
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+# loadfile: the tests of one file share a worker, and so its running cluster.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 TOOLS := PYTHONPATH=tests $(BIN)/python -m tools
 
 .DEFAULT_GOAL := help

@@ -84,7 +84,8 @@ class EtcdGateway:
             return answer.status, answer.read()
         except ssl.SSLError as error:
             self.close()
-            raise TlsRefused(f"the TLS handshake failed: {error.reason}", subject=self.endpoint) from error
+            reason = getattr(error, "verify_message", None) or error.reason or error
+            raise TlsRefused(f"the TLS handshake failed: {reason}", subject=self.endpoint) from error
         except TimeoutError as error:
             self.close()
             raise MemberTimeout(f"no answer within {self._timeout_seconds} s", subject=self.endpoint) from error

@@ -1,0 +1,180 @@
+"""A busy client: writes all kinds of records into a live cluster from a thread, until it is told to stop.
+
+Puts of up to 9 KB and now and then of a quarter megabyte, deletes, range deletes, transactions of several operations,
+leases that are granted, attached, revoked and left to expire, and compactions where asked for. The order of
+operations follows from the seed; what revision each gets does not. Members that go away are survived by asking the
+next one; a refusal by etcd ends the load and shows when it is stopped.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from etcd_dr.adapters.local_cluster import EtcdGateway, LocalCluster
+from etcd_dr.adapters.local_cluster.gateway import encoded, revision_of
+from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable
+
+_LARGE_BYTES = 256 * 1024
+
+
+class LoadWriter:
+    """`with LoadWriter(cluster, seed=1) as load:` writes until the block ends, and raises there what went wrong.
+
+    `keys` bounds how many different keys there are; `compacts` also compacts now and then, keeping 50 revisions.
+    """
+
+    def __init__(self, cluster: LocalCluster, *, seed: int, keys: int = 300, compacts: bool = False) -> None:
+        self._cluster = cluster
+        self._random = random.Random(seed)
+        self._keys = keys
+        self._leases: list[str] = []
+        self._stops = threading.Event()
+        self._progress = threading.Condition()
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name=f"load-{seed}", daemon=True)
+        self.operations = 0
+        self.revision = 0
+        self._kinds: list[tuple[Callable[[EtcdGateway], Any], int]] = [
+            (self._put, 50),
+            (self._put_large, 1),
+            (self._delete, 10),
+            (self._delete_range, 2),
+            (self._transact, 20),
+            (self._grant, 3),
+            (self._put_with_lease, 10),
+            (self._revoke, 1),
+            (self._compact, 2 if compacts else 0),
+        ]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stops.set()
+        self._thread.join(30)
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    def wait_for(self, operations: int, *, deadline_seconds: float = 60.0) -> int:
+        """Block until this many more operations went through; return the revision then. Raises what ended the load."""
+        with self._progress:
+            wanted = self.operations + operations
+            arrived = self._progress.wait_for(
+                lambda: self.operations >= wanted or self._failure is not None, deadline_seconds
+            )
+        if self._failure is not None:
+            raise self._failure
+        if not arrived:
+            raise TimeoutError(f"{self.operations} of {wanted} operations within {deadline_seconds:g} s")
+        return self.revision
+
+    def _run(self) -> None:
+        try:
+            while not self._stops.is_set():
+                self._write_through_one_member()
+        except Exception as failure:  # noqa: BLE001 - shown to the test's own thread by wait_for and __exit__
+            self._failure = failure
+            with self._progress:
+                self._progress.notify_all()
+
+    def _write_through_one_member(self) -> None:
+        running = [member for member in self._cluster.members if member.is_running and not member.settings.is_learner]
+        if not running:
+            self._stops.wait(0.05)
+            return
+        operations = [operation for operation, _ in self._kinds]
+        weights = [weight for _, weight in self._kinds]
+        with self._random.choice(running).gateway() as gateway:
+            try:
+                while not self._stops.is_set():
+                    [operation] = self._random.choices(operations, weights)
+                    self._record(operation(gateway))
+            except (MemberUnreachable, MemberTimeout):
+                self._stops.wait(0.05)
+
+    def _record(self, answer: dict[str, Any] | None) -> None:
+        with self._progress:
+            if answer is not None:
+                self.revision = max(self.revision, revision_of(answer))
+            self.operations += 1
+            self._progress.notify_all()
+
+    def _key(self) -> bytes:
+        return b"/load/%05d" % self._random.randrange(self._keys)
+
+    def _value(self, largest: int = 9000) -> bytes:
+        # Mostly small, as Kubernetes objects are; random, so that nothing compresses away.
+        return self._random.randbytes(int(largest * self._random.random() ** 3))
+
+    def _put(self, gateway: EtcdGateway) -> dict[str, Any]:
+        return gateway.call("/v3/kv/put", {"key": encoded(self._key()), "value": encoded(self._value())})
+
+    def _put_large(self, gateway: EtcdGateway) -> dict[str, Any]:
+        value = self._random.randbytes(_LARGE_BYTES)
+        return gateway.call("/v3/kv/put", {"key": encoded(b"/load/large"), "value": encoded(value)})
+
+    def _delete(self, gateway: EtcdGateway) -> dict[str, Any]:
+        return gateway.call("/v3/kv/deleterange", {"key": encoded(self._key())})
+
+    def _delete_range(self, gateway: EtcdGateway) -> dict[str, Any]:
+        first = self._random.randrange(self._keys)
+        start, end = b"/load/%05d" % first, b"/load/%05d" % (first + 5)
+        return gateway.call("/v3/kv/deleterange", {"key": encoded(start), "range_end": encoded(end)})
+
+    def _transact(self, gateway: EtcdGateway) -> dict[str, Any]:
+        # etcd refuses a transaction that writes one key twice, so the keys are drawn without repetition.
+        numbers = self._random.sample(range(self._keys), 5)
+        puts = [
+            {"requestPut": {"key": encoded(b"/load/%05d" % number), "value": encoded(self._value(500))}}
+            for number in numbers[:4]
+        ]
+        removal = {"requestDeleteRange": {"key": encoded(b"/load/%05d" % numbers[4])}}
+        return gateway.call("/v3/kv/txn", {"success": [*puts, removal]})
+
+    def _grant(self, gateway: EtcdGateway) -> dict[str, Any]:
+        # Two seconds expire while a test runs; an hour does not.
+        answer = gateway.call("/v3/lease/grant", {"TTL": str(self._random.choice([2, 3600]))})
+        self._leases.append(str(answer["ID"]))
+        return answer
+
+    def _put_with_lease(self, gateway: EtcdGateway) -> dict[str, Any] | None:
+        if not self._leases:
+            return None
+        lease = self._random.choice(self._leases)
+        body = {"key": encoded(self._key()), "value": encoded(self._value(500)), "lease": lease}
+        return self._unless_lease_is_gone(lease, lambda: gateway.call("/v3/kv/put", body))
+
+    def _revoke(self, gateway: EtcdGateway) -> dict[str, Any] | None:
+        if not self._leases:
+            return None
+        lease = self._leases.pop(self._random.randrange(len(self._leases)))
+        return self._unless_lease_is_gone(lease, lambda: gateway.call("/v3/lease/revoke", {"ID": lease}))
+
+    def _unless_lease_is_gone(self, lease: str, call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """Carry out a call that names a lease, which may have expired in the meantime: that is part of the load."""
+        try:
+            return call()
+        except (MemberUnreachable, MemberTimeout):
+            raise
+        except EtcdError as refusal:
+            if "lease not found" not in refusal.message:
+                raise
+            if lease in self._leases:
+                self._leases.remove(lease)
+            return None
+
+    def _compact(self, gateway: EtcdGateway) -> dict[str, Any] | None:
+        if self.revision <= 60:
+            return None
+        try:
+            return gateway.call("/v3/kv/compaction", {"revision": str(self.revision - 50)})
+        except EtcdError as refusal:
+            # Two writers compact at their own pace; the slower one finds the work done.
+            if "has been compacted" not in refusal.message:
+                raise
+            return None
