@@ -1,0 +1,194 @@
+"""Translates what gRPC and etcd say into our errors: the one place that knows their codes and sentences.
+
+- etcd's own sentences begin with `etcdserver:` and are constants of its API (etcd: api/v3rpc/rpctypes/error.go).
+  They say more than the status code, which differs between versions for the same sentence.
+- `UNAVAILABLE` without such a sentence is gRPC speaking of the connection: `is_connection_failure`. Its text is poor,
+  so the client asks `diagnosis` first and falls back to `translate`.
+- Texts from the other side are evidence in `context`, shortened.
+"""
+
+from __future__ import annotations
+
+import grpc
+
+from etcd_dr.errors import (
+    AccessDenied,
+    EtcdError,
+    MemberTimeout,
+    MemberUnreachable,
+    RevisionUnavailable,
+    StreamBroken,
+    TlsRefused,
+)
+
+_Code = grpc.StatusCode
+_DETAIL_LIMIT = 300
+
+# Parts of etcd's sentences. `user name is empty` is the answer to a call without a token where one is needed.
+_NOT_ALLOWED = (
+    "permission denied",
+    "authentication failed",
+    "invalid auth token",
+    "user name is empty",
+    "user name not",
+)
+_STALE_TOKEN = ("invalid auth token", "revision of auth store is old")
+_NO_QUORUM = ("request timed out", "no leader", "leader changed")
+_TLS_WORDS = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification", "handshake failed", "TSI_", "security handshaker")
+
+
+def detail_of(error: grpc.RpcError) -> str:
+    """Return what the other side or gRPC said, shortened; it may be empty."""
+    return (error.details() or "")[:_DETAIL_LIMIT]
+
+
+def is_from_etcd(error: grpc.RpcError) -> bool:
+    """Tell whether the member itself answered, as opposed to gRPC giving up."""
+    detail = detail_of(error)
+    return detail.startswith(("etcdserver:", "auth:", "mvcc:"))
+
+
+def is_connection_failure(error: grpc.RpcError) -> bool:
+    """Tell whether no connection came about, or it broke."""
+    return error.code() is _Code.UNAVAILABLE and not is_from_etcd(error)
+
+
+def is_stale_token(error: grpc.RpcError) -> bool:
+    """Tell whether a new token may cure this: expired, lost in a restart, or older than a change of users and roles."""
+    return any(part in detail_of(error) for part in _STALE_TOKEN)
+
+
+def is_auth_off(error: grpc.RpcError) -> bool:
+    """Tell whether the member says that no authentication is needed."""
+    return "authentication is not enabled" in detail_of(error)
+
+
+def translate(error: grpc.RpcError, *, call: str, endpoint: str, seconds: float) -> EtcdError:
+    """Return our error for a failed call; the caller raises it from `error`."""
+    context = {"call": call, "grpc_status": error.code().name, "detail": detail_of(error)}
+    if error.code() is _Code.DEADLINE_EXCEEDED:
+        return timed_out(call, endpoint=endpoint, seconds=seconds)
+    if is_from_etcd(error) or error.code() in (_Code.UNAUTHENTICATED, _Code.PERMISSION_DENIED):
+        return _from_etcd(error, call=call, endpoint=endpoint, context=context)
+    if error.code() is _Code.UNAVAILABLE:
+        return _from_connection(error, call=call, endpoint=endpoint, context=context)
+    return EtcdError(
+        f"{call} failed: {error.code().name.lower()}: {detail_of(error)}",
+        subject=endpoint,
+        next_step="Check that this address is an etcd member's client URL and not a proxy or its metrics port: "
+        f"etcdctl --endpoints {endpoint} endpoint status",
+        context={**context, "reason": "unexpected"},
+    )
+
+
+def timed_out(call: str, *, endpoint: str, seconds: float) -> MemberTimeout:
+    """Return the error for a member that did not answer within `seconds`."""
+    return MemberTimeout(
+        f"no answer to {call} within {seconds:g} s",
+        subject=endpoint,
+        next_step="The member may be stopped, overloaded, or behind a firewall. See whether it answers at all: "
+        f"etcdctl --endpoints {endpoint} endpoint status",
+        context={"call": call, "deadline_seconds": seconds, "reason": "deadline"},
+    )
+
+
+def broken_stream(error: grpc.RpcError, *, endpoint: str, received_bytes: int, seconds: float) -> EtcdError:
+    """Return the error for a snapshot that failed after it had already carried data."""
+    context = {"grpc_status": error.code().name, "detail": detail_of(error), "received_bytes": received_bytes}
+    if error.code() is _Code.DEADLINE_EXCEEDED:
+        return MemberTimeout(
+            f"the snapshot was not finished within {seconds:g} s, after {received_bytes} bytes",
+            subject=endpoint,
+            next_step="Allow more time for a database of this size, or take it from a member with a better connection.",
+            context={**context, "reason": "deadline"},
+        )
+    if is_connection_failure(error):
+        return MemberUnreachable(
+            f"the connection broke off after {received_bytes} bytes of the snapshot",
+            subject=endpoint,
+            next_step="Look for a restart in the member's log; then begin again.",
+            context=context,
+        )
+    return StreamBroken(
+        f"the member gave up the snapshot after {received_bytes} bytes: {detail_of(error) or error.code().name.lower()}",
+        subject=endpoint,
+        next_step="Look for the reason in the member's log, and take the snapshot from another one: etcd-dr members",
+        context=context,
+    )
+
+
+def _from_etcd(error: grpc.RpcError, *, call: str, endpoint: str, context: dict[str, str]) -> EtcdError:
+    said = detail_of(error).removeprefix("etcdserver: ")
+    if "compacted" in said or "future revision" in said:
+        reason = "compacted" if "compacted" in said else "future"
+        return RevisionUnavailable(
+            f"{call}: {said}",
+            subject=endpoint,
+            next_step="Ask for a revision between the compact revision and the current one.",
+            context={**context, "reason": reason},
+        )
+    if error.code() in (_Code.UNAUTHENTICATED, _Code.PERMISSION_DENIED) or any(part in said for part in _NOT_ALLOWED):
+        return _denied(said, call=call, endpoint=endpoint, context=context)
+    if any(part in said for part in _NO_QUORUM):
+        return MemberTimeout(
+            f"{call}: {said}: the member does not reach a quorum, or is electing a leader",
+            subject=endpoint,
+            next_step="See which members are up: etcd-dr health",
+            context={**context, "reason": "no-quorum"},
+        )
+    if "not supported for learner" in said:
+        return EtcdError(
+            f"{call} is not served by a learner",
+            subject=endpoint,
+            next_step="Ask a voting member instead: etcd-dr members",
+            context={**context, "reason": "learner"},
+        )
+    if error.code() is _Code.UNAVAILABLE:
+        return MemberUnreachable(
+            f"{call}: {said}", subject=endpoint, next_step="Try again when it is up: etcd-dr health", context=context
+        )
+    reason = "corrupt" if "corrupt cluster" in said else "refused"
+    return EtcdError(
+        f"{call}: {said}",
+        subject=endpoint,
+        next_step=f"Look at the member's log, and at its alarms: etcdctl --endpoints {endpoint} alarm list",
+        context={**context, "reason": reason},
+    )
+
+
+def _denied(said: str, *, call: str, endpoint: str, context: dict[str, str]) -> AccessDenied:
+    if "user name is empty" in said:
+        said = "authentication is on and no user was given"
+    return AccessDenied(
+        f"{call}: {said}",
+        subject=endpoint,
+        next_step="A snapshot and HashKV need a user with the role root: set username and password_file, or use a "
+        f"client certificate whose common name is such a user. See its roles with: etcdctl --endpoints {endpoint} "
+        "--user root user get USER",
+        context=context,
+    )
+
+
+def _from_connection(error: grpc.RpcError, *, call: str, endpoint: str, context: dict[str, str]) -> EtcdError:
+    detail = detail_of(error)
+    if any(word in detail for word in _TLS_WORDS):
+        return TlsRefused(
+            f"the TLS handshake failed: {detail}",
+            subject=endpoint,
+            next_step="See what the member presents with: "
+            f"openssl s_client -connect {endpoint.partition('://')[2]} -showcerts </dev/null",
+            context=context,
+        )
+    if "ping timeout" in detail or "keepalive" in detail.lower():
+        return MemberTimeout(
+            f"{call}: the connection went silent",
+            subject=endpoint,
+            next_step="The member or the network stands still: etcd-dr health",
+            context={**context, "reason": "silent"},
+        )
+    return MemberUnreachable(
+        f"{call}: no connection: {detail}",
+        subject=endpoint,
+        next_step="If the host is up, check that etcd runs and listens there; all members at a glance: etcd-dr health",
+        context=context,
+    )
