@@ -325,8 +325,12 @@ class FakeEtcdMember:
         return max(m.revision for m in self._cluster.members)
 
     def snapshot(self, *, stall_deadline: float, total_deadline: float) -> FakeSnapshotStream:
-        member = self._serve("snapshot", stall_deadline)
-        return FakeSnapshotStream(self._cluster, member, stall_deadline=stall_deadline, total_deadline=total_deadline)
+        def serve() -> FakeMember:
+            return self._serve("snapshot", stall_deadline)
+
+        return FakeSnapshotStream(
+            self._cluster, self._endpoint, serve, stall_deadline=stall_deadline, total_deadline=total_deadline
+        )
 
     def close(self) -> None:
         if self._is_open:
@@ -378,44 +382,53 @@ class FakeSnapshotStream:
     """Implements ports.snapshot_source.SnapshotStream over the member's bytes and its fault."""
 
     def __init__(
-        self, cluster: FakeCluster, member: FakeMember, *, stall_deadline: float, total_deadline: float
+        self,
+        cluster: FakeCluster,
+        endpoint: str,
+        serve: Callable[[], FakeMember],
+        *,
+        stall_deadline: float,
+        total_deadline: float,
     ) -> None:
         self._cluster = cluster
-        self._member = member
+        self._endpoint = endpoint
+        self._serve = serve
         self._stall_deadline = stall_deadline
         self._total_deadline = total_deadline
         self._cancelled = threading.Event()
-        self._left = False
 
     def __enter__(self) -> Self:
-        self._cluster.open_streams[self._member.endpoint] += 1
+        self._cluster.open_streams[self._endpoint] += 1
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._left = True
-        self._cluster.open_streams[self._member.endpoint] -= 1
+        self._cancelled.set()
+        self._cluster.open_streams[self._endpoint] -= 1
 
     def __iter__(self) -> Iterator[SnapshotChunk]:
-        for chunk in self._messages():
-            if self._cancelled.is_set() or self._left:
-                break
+        self._stop_if_cancelled()
+        for chunk in self._messages(self._serve()):
+            self._stop_if_cancelled()
             yield chunk
-        if self._cancelled.is_set() or self._left:
-            raise Cancelled("the snapshot stream was cancelled", subject=self._member.endpoint)
+        self._stop_if_cancelled()
 
     def cancel(self) -> None:
         self._cancelled.set()
 
-    def _messages(self) -> Iterator[SnapshotChunk]:
-        fault, data = self._member.stream_fault, self._member.database
+    def _stop_if_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled("the snapshot stream was cancelled", subject=self._endpoint)
+
+    def _messages(self, member: FakeMember) -> Iterator[SnapshotChunk]:
+        fault, data = member.stream_fault, member.database
         sent = 0
         for chunk in honest_messages(data, trailer=not isinstance(fault, MissingTrailer)):
             match fault:
                 case StallAfter(limit) | TruncateAfter(limit) | DieAfter(limit) | EmptyMessagesAfter(limit):
                     if sent + len(chunk.blob) > limit:
-                        yield from self._go_wrong(fault, remaining_bytes=len(data) - sent)
+                        yield from self._go_wrong(member, fault, remaining_bytes=len(data) - sent)
                         return
                     yield chunk
                 case _:
@@ -423,13 +436,17 @@ class FakeSnapshotStream:
             sent += len(chunk.blob)
 
     def _go_wrong(
-        self, fault: StallAfter | TruncateAfter | DieAfter | EmptyMessagesAfter, *, remaining_bytes: int
+        self,
+        member: FakeMember,
+        fault: StallAfter | TruncateAfter | DieAfter | EmptyMessagesAfter,
+        *,
+        remaining_bytes: int,
     ) -> Iterator[SnapshotChunk]:
         if isinstance(fault, StallAfter):
             raise self._silence(self._stall_deadline)
         if isinstance(fault, DieAfter):
-            self._member.stop()
-            raise MemberUnreachable("the connection broke off", subject=self._member.endpoint)
+            member.stop()
+            raise MemberUnreachable("the connection broke off", subject=self._endpoint)
         if isinstance(fault, EmptyMessagesAfter):
             for _ in range(_EMPTY_MESSAGES_BEFORE_TIMEOUT):
                 self._cluster.advance(_EMPTY_MESSAGE_SECONDS)
@@ -438,7 +455,7 @@ class FakeSnapshotStream:
 
     def _silence(self, seconds: float) -> MemberTimeout:
         self._cluster.advance(seconds)
-        return MemberTimeout(f"the snapshot stream stood still for {seconds:g} s", subject=self._member.endpoint)
+        return MemberTimeout(f"the snapshot stream stood still for {seconds:g} s", subject=self._endpoint)
 
 
 def honest_messages(data: bytes, *, trailer: bool = True) -> Iterator[SnapshotChunk]:
