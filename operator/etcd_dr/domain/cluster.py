@@ -14,6 +14,12 @@ def id_text(value: int) -> str:
     return f"{value:x}"
 
 
+def parse_id_text(text: str | None) -> int | None:
+    """Return the id that `text` spells, or None for what is not an id: stored records are hostile input."""
+    digits = text or ""
+    return int(digits, 16) if 0 < len(digits) <= 16 and set(digits) <= set("0123456789abcdef") else None
+
+
 def quorum_size(voters: int) -> int:
     """Return how many voters must agree: floor(voters / 2) + 1 (Raft). 0 voters have no quorum: returns 1."""
     return voters // 2 + 1

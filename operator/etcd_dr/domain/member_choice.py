@@ -57,6 +57,11 @@ class ObservedMember:
         return self.member.name if self.member and self.member.name else self.endpoint
 
     @property
+    def id(self) -> int | None:
+        """The member's id, once it has answered."""
+        return self.status.member_id if self.status else None
+
+    @property
     def role(self) -> Role:
         if self.status is None or self.status.is_learner:
             return Role.LEARNER

@@ -34,37 +34,31 @@ class Witnesses:
 def choose_witnesses(
     members: tuple[ObservedMember, ...],
     *,
-    source: ObservedMember,
+    cluster_id: int,
+    source_id: int | None,
     voter_count: int,
     is_large: bool,
     wanted: int,
 ) -> Witnesses:
-    """Return who may be asked about a snapshot of `source`."""
-    voters = _distinct_voters(members, source)
-    others = tuple(m for m in voters if m.role is Role.FOLLOWER and not _same(m, source))
-    itself = tuple(m for m in voters if m.role is Role.FOLLOWER and _same(m, source))
-    leader = next((m for m in voters if m.role is Role.LEADER), None)
-    in_order = (others or itself) if is_large else others + itself
+    """Return who may be asked about a snapshot. `source_id` is the member that it came from, None: nobody knows."""
+    voters = _distinct_voters(members, cluster_id)
+    followers = [m for m in voters if m.role is Role.FOLLOWER]
+    others = tuple(m for m in followers if m.id != source_id)
+    itself = tuple(m for m in followers if m.id == source_id)
+    learners = {m.id for m in members if m.role is Role.LEARNER}
     return Witnesses(
-        in_order=in_order,
-        last_resort=None if is_large else leader,
+        in_order=(others or itself) if is_large else others + itself,
+        last_resort=None if is_large else next((m for m in voters if m.role is Role.LEADER), None),
         wanted=1 if is_large else wanted,
-        needs_another=voter_count > (0 if source.role is Role.LEARNER else 1),
+        needs_another=voter_count > (0 if source_id is None or source_id in learners else 1),
     )
 
 
-def _distinct_voters(members: tuple[ObservedMember, ...], source: ObservedMember) -> tuple[ObservedMember, ...]:
+def _distinct_voters(members: tuple[ObservedMember, ...], cluster_id: int) -> tuple[ObservedMember, ...]:
+    """Return each voter of the cluster once; a member may have several endpoints."""
     found: dict[int, ObservedMember] = {}
-    for member in (source, *members):
+    for member in members:
         status = member.status
-        if status is not None and not status.is_learner and _is_kin(member, source):
+        if status is not None and not status.is_learner and status.cluster_id == cluster_id:
             found.setdefault(status.member_id, member)
     return tuple(found.values())
-
-
-def _is_kin(member: ObservedMember, source: ObservedMember) -> bool:
-    return bool(member.status and source.status and member.status.cluster_id == source.status.cluster_id)
-
-
-def _same(member: ObservedMember, source: ObservedMember) -> bool:
-    return bool(member.status and source.status and member.status.member_id == source.status.member_id)

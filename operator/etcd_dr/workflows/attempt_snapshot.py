@@ -227,7 +227,8 @@ class _Work:
                 file,
                 status=status,
                 live=self._attempt.live,
-                source=self._attempt.candidate.observed,
+                cluster_id=self._attempt.candidate.status.cluster_id,
+                source_id=self._attempt.candidate.status.member_id,
                 early=self._early.result() if self._early else None,
                 limits=self._attempt.limits,
                 at=self._ports.clock.now(),
@@ -266,15 +267,16 @@ class _Measured:
 
 def _early_witness(attempt: Attempt) -> ObservedMember | None:
     """Return the follower to ask while the stream runs: never the source, never where one question is the limit."""
-    limits, source = attempt.limits, attempt.candidate.observed
-    is_large = attempt.candidate.status.db_size_bytes > limits.hash_max_bytes
+    limits, source = attempt.limits, attempt.candidate.status
+    is_large = source.db_size_bytes > limits.hash_max_bytes
     if is_large or not limits.hash_live_members:
         return None
     witnesses = choose_witnesses(
         attempt.live.members,
-        source=source,
+        cluster_id=source.cluster_id,
+        source_id=source.member_id,
         voter_count=attempt.live.voter_count,
         is_large=is_large,
         wanted=limits.witness_count,
     )
-    return next((m for m in witnesses.in_order if m.endpoint != source.endpoint), None)
+    return next((m for m in witnesses.in_order if m.id != source.member_id), None)

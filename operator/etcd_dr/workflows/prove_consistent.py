@@ -78,8 +78,8 @@ class _Comparison:
         )
         return True
 
-    def has_another_than(self, source: ObservedMember) -> bool:
-        return any(member.endpoint != source.endpoint for member in self.asked)
+    def has_another_than(self, source_id: int | None) -> bool:
+        return any(member.id != source_id for member in self.asked)
 
 
 def prove_consistent(
@@ -87,19 +87,22 @@ def prove_consistent(
     *,
     status: DatabaseStatus,
     live: LiveCluster,
-    source: ObservedMember,
+    cluster_id: int,
+    source_id: int | None,
     early: LiveHash | None,
     limits: SnapshotLimits,
     at: datetime,
 ) -> Proof:
     """Compare an intact file with live members and return the proof; members that fail are part of its detail.
 
-    `early` is an answer that was asked for while the stream ran. Raises SnapshotDamaged and FileUnreadable when the
+    `source_id` is the member that the file came from; `early` is an answer that was asked for while the stream ran.
+    Members of another cluster than `cluster_id` are not asked. Raises SnapshotDamaged and FileUnreadable when the
     file cannot be hashed.
     """
     witnesses = choose_witnesses(
         live.members,
-        source=source,
+        cluster_id=cluster_id,
+        source_id=source_id,
         voter_count=live.voter_count,
         is_large=status.total_size_bytes > limits.hash_max_bytes,
         wanted=limits.witness_count,
@@ -107,8 +110,8 @@ def prove_consistent(
     comparison = _Comparison(file, status.hash_kv)
     if early is not None:
         comparison.compare(early)
-    _ask_in_order(comparison, witnesses, live=live, source=source, status=status, limits=limits)
-    result, detail = _verdict(comparison, witnesses, source)
+    _ask_in_order(comparison, witnesses, live=live, source_id=source_id, status=status, limits=limits)
+    result, detail = _verdict(comparison, witnesses, source_id)
     return Proof(
         level=ProofLevel.CONSISTENT,
         result=result,
@@ -128,7 +131,7 @@ def _ask_in_order(
     witnesses: Witnesses,
     *,
     live: LiveCluster,
-    source: ObservedMember,
+    source_id: int | None,
     status: DatabaseStatus,
     limits: SnapshotLimits,
 ) -> None:
@@ -136,7 +139,7 @@ def _ask_in_order(
         return len(comparison.witnesses) >= witnesses.wanted and lacks_nobody()
 
     def lacks_nobody() -> bool:
-        return bool(comparison.witnesses) and (not witnesses.needs_another or comparison.has_another_than(source))
+        return bool(comparison.witnesses) and (not witnesses.needs_another or comparison.has_another_than(source_id))
 
     def ask(observed: ObservedMember) -> None:
         if observed in comparison.asked:
@@ -165,7 +168,7 @@ def _is_cached(answer: LiveHash, status: DatabaseStatus) -> bool:
     return answer.hash_kv is not None and answer.hash_kv.compact_revision < status.compact_revision
 
 
-def _verdict(comparison: _Comparison, witnesses: Witnesses, source: ObservedMember) -> tuple[ProofResult, str]:
+def _verdict(comparison: _Comparison, witnesses: Witnesses, source_id: int | None) -> tuple[ProofResult, str]:
     told = comparison.witnesses
     others = [w for w in told if w.live_hash != w.file_hash]
     unusable = f" ({'; '.join(comparison.problems)})" if comparison.problems else ""
@@ -175,7 +178,7 @@ def _verdict(comparison: _Comparison, witnesses: Witnesses, source: ObservedMemb
     if not told:
         return ProofResult.INCONCLUSIVE, f"no member could be compared with{unusable}"
     named = ", ".join(f"{w.member} at {_place(w)}" for w in told)
-    if witnesses.needs_another and not comparison.has_another_than(source):
+    if witnesses.needs_another and not comparison.has_another_than(source_id):
         return ProofResult.INCONCLUSIVE, f"equal to its source {named}, and no other member could be asked{unusable}"
     return ProofResult.PASSED, f"same hash as {named}"
 

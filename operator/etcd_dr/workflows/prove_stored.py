@@ -16,6 +16,7 @@ from etcd_dr.domain.digest import Digest
 from etcd_dr.domain.proof import Proof, ProofLevel, ProofOrigin, ProofResult
 from etcd_dr.errors import ObjectMissing, StoreError
 from etcd_dr.ports.cancellation import Cancellation
+from etcd_dr.ports.events import Progress
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.receive_stream import raise_if_cancelled
 
@@ -47,9 +48,10 @@ class StoredAnswer:
 class DigestingReader:
     """An iterator over an object's chunks that hashes what passes; `drain` takes what nobody asked for."""
 
-    def __init__(self, chunks: Iterator[bytes], cancellation: Cancellation) -> None:
+    def __init__(self, chunks: Iterator[bytes], cancellation: Cancellation, progress: Progress | None = None) -> None:
         self._chunks = chunks
         self._cancellation = cancellation
+        self._progress = progress
         self._sha256 = hashlib.sha256()
         self.size_bytes = 0
 
@@ -58,6 +60,8 @@ class DigestingReader:
             raise_if_cancelled(self._cancellation)
             self._sha256.update(chunk)
             self.size_bytes += len(chunk)
+            if self._progress:
+                self._progress.advance(len(chunk))
             yield chunk
 
     def drain(self) -> None:
@@ -90,12 +94,18 @@ class DigestingReader:
 
 
 def read_back(
-    store: ObjectStore, key: str, *, digest: Digest, size_bytes: int, cancellation: Cancellation
+    store: ObjectStore,
+    key: str,
+    *,
+    digest: Digest,
+    size_bytes: int,
+    cancellation: Cancellation,
+    progress: Progress | None = None,
 ) -> StoredAnswer:
     """Return whether the object holds what was written. Raises Cancelled, and nothing of the store's."""
     try:
         with store.read(key) as chunks:
-            reader = DigestingReader(chunks, cancellation)
+            reader = DigestingReader(chunks, cancellation, progress)
             reader.drain()
     except StoreError as error:
         return unreadable(error)
