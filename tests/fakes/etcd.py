@@ -32,6 +32,7 @@ from etcd_dr.domain.database import NEVER_COMPACTED, HashKv
 from etcd_dr.errors import (
     AccessDenied,
     Cancelled,
+    ConfigError,
     EtcdError,
     MemberTimeout,
     MemberUnreachable,
@@ -259,6 +260,8 @@ class FakeEtcdConnector:
         return self._endpoints
 
     def connect(self, endpoint: str) -> FakeEtcdMember:
+        if not endpoint.startswith(("http://", "https://")):
+            raise ConfigError("is not an endpoint", subject=endpoint)
         return FakeEtcdMember(self.cluster, endpoint)
 
 

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -154,8 +155,10 @@ class EtcdProcess:
 
     def pause(self) -> None:
         """Stand the process still (SIGSTOP): its sockets stay open and nothing answers, as on a stalled host."""
-        if self._process is not None:
+        if self._process is not None and self.is_running:
             self._process.send_signal(signal.SIGSTOP)
+            # The signal is only sent by now; a thread on another processor may still answer one more call.
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let a paused process go on. No-op when it is not paused."""
