@@ -11,5 +11,17 @@ What the settings *do* is decided elsewhere; bootstrap turns them into adapters.
 
 from etcd_dr.config.load import load_config, parse_config
 from etcd_dr.config.model import Config
+from etcd_dr.config.overrides import EtcdOverrides, Overrides
+from etcd_dr.config.target import Target, resolve_all, resolve_encryption, resolve_target
 
-__all__ = ["Config", "load_config", "parse_config"]
+__all__ = [
+    "Config",
+    "EtcdOverrides",
+    "Overrides",
+    "Target",
+    "load_config",
+    "parse_config",
+    "resolve_all",
+    "resolve_encryption",
+    "resolve_target",
+]

@@ -9,14 +9,15 @@ alone; any other unknown `ETCD_DR_…` name is an error, because it is a typo.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from etcd_dr.config.complaints import complaints
 from etcd_dr.config.model import Config
+from etcd_dr.config.yaml_text import read_yaml
 from etcd_dr.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "ETCD_DR_"
@@ -45,9 +46,9 @@ def load_config(path: Path, environment: Mapping[str, str]) -> Config:
 def parse_config(text: str, environment: Mapping[str, str], *, subject: str) -> Config:
     """Return the configuration in YAML `text`; `subject` names its place for errors. Raises ConfigError."""
     try:
-        document = yaml.safe_load(text) or {}
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"is not YAML: {_one_line(error)}", subject=subject) from error
+        document = read_yaml(text) or {}
+    except ValueError as error:
+        raise ConfigError(str(error), subject=subject) from error
     if not isinstance(document, dict):
         raise ConfigError("must be a mapping with keys such as clusters and stores", subject=subject)
     apply_environment(document, environment)
@@ -59,16 +60,6 @@ def parse_config(text: str, environment: Mapping[str, str], *, subject: str) -> 
             subject=subject,
             next_step="Every key is described in docs/configuration.md.",
         ) from error
-
-
-def complaints(error: ValidationError) -> Iterable[str]:
-    """Yield one line for each mistake: where, and what is wrong, without the value (it may be a secret)."""
-    for item in error.errors(include_url=False, include_input=False):
-        place = ".".join(str(part) for part in item["loc"]) or "the file"
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            message = "is not a known key"
-        yield f"{place}: {message}"
 
 
 def apply_environment(document: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -89,8 +80,8 @@ def apply_environment(document: dict[str, Any], environment: Mapping[str, str]) 
 
 def _parse_value(name: str, text: str) -> object:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return read_yaml(text)
+    except ValueError as error:
         raise ConfigError("is not a YAML value", subject=name) from error
 
 
@@ -126,7 +117,3 @@ def _nowhere(name: str) -> ConfigError:
         subject=name,
         next_step="Name an entry of a list by its name or index, as the file has it.",
     )
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

@@ -1,0 +1,24 @@
+"""The machine's own clock and randomness."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """Implements ports.clock.Clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class SystemTokens:
+    """Implements ports.clock.TokenSource."""
+
+    def token(self) -> str:
+        return secrets.token_hex(6)

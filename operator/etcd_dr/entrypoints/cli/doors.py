@@ -1,0 +1,48 @@
+"""Every command by name: where it lives and what it does in one line.
+
+The table is all that `--help` reads. A command's module is imported when the command runs, so that nobody waits for
+gRPC or boto3 who only asks which commands there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_COMMANDS = "etcd_dr.entrypoints.cli"
+
+NAGIOS_UNKNOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One command. `module` has a function `command`, or a function named by `function`.
+
+    `summary` is the first line of that function's docstring. `failure_status`, where it is set, is what the command
+    ends with after any error.
+    """
+
+    name: str
+    module: str
+    summary: str
+    function: str = "command"
+    failure_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands under one word."""
+
+    name: str
+    summary: str
+    doors: tuple[Door, ...]
+
+
+SNAPSHOT = Group(
+    "snapshot",
+    "Take, prove, find, keep and remove snapshots.",
+    (),
+)
+
+DOORS: tuple[Door | Group, ...] = (
+    Door("version", f"{_COMMANDS}.version", "Print the version of etcd-dr and of what it stands on."),
+)

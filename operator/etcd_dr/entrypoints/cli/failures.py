@@ -1,0 +1,75 @@
+"""How every failure leaves the command: what happened, what to do next, and an exit status.
+
+- Text goes to standard error as `error: ...` and `  next: ...`; with `-o json` or `-o yaml` the same facts go there as
+  one JSON object in one line, so that it can be told from the answer and picked out of log lines.
+- The status is that of the error's class (docs/exit-statuses.md). `health` ends with 3, unknown, as Nagios reads it.
+- What nobody expected is called a bug, in two lines; its traceback is shown at log level debug only.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+from etcd_dr.entrypoints.cli.human import plain
+from etcd_dr.errors import EtcdDrError
+
+
+@dataclass(frozen=True, slots=True)
+class FailureReport:
+    """How failures of this run are told. `status` replaces the class's exit status where the command has its own."""
+
+    stream: TextIO
+    as_json: bool = False
+    debug: bool = False
+    status: int | None = None
+
+    def tell(self, error: EtcdDrError) -> int:
+        """Tell an error and return the exit status."""
+        if self.as_json:
+            self._line(json.dumps({"error": failure_document(error)}, ensure_ascii=False))
+        else:
+            for line in failure_lines(error, debug=self.debug):
+                self._line(line)
+        if self.debug:
+            self._line("".join(traceback.format_exception(error)).rstrip())
+        return error.exit_status if self.status is None else self.status
+
+    def _line(self, text: str) -> None:
+        self.stream.write(f"{text}\n")
+
+
+def failure_document(error: EtcdDrError) -> dict[str, object]:
+    """Return the error as docs/json-output.md promises it."""
+    return {
+        "code": error.code,
+        "message": error.message,
+        "subject": error.subject,
+        "next_step": error.next_step,
+        "retryable": error.retryable,
+        "context": dict(error.context),
+    }
+
+
+def failure_lines(error: EtcdDrError, *, debug: bool) -> Iterator[str]:
+    """Yield the error for a person; the evidence and the causes only with `debug`."""
+    yield f"error: {plain(str(error))}"
+    if error.next_step:
+        first, *more = error.next_step.splitlines()
+        yield f"  next: {plain(first)}"
+        yield from (f"        {plain(line)}" for line in more)
+    if debug:
+        yield from (f"  {key}: {plain(str(value))}" for key, value in error.context.items())
+
+
+def bug(error: BaseException) -> EtcdDrError:
+    """Return what nobody expected as an error that can be told; the class is the root, its status 70."""
+    told = EtcdDrError(
+        f"this is a bug in etcd-dr, or a case that it does not know: {type(error).__name__}: {error}"[:500],
+        next_step="Run the same command with --log-level debug, and report what it prints (docs/exit-statuses.md).",
+    )
+    told.__cause__ = error
+    return told

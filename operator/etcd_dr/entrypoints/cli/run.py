@@ -1,0 +1,131 @@
+"""One call of the command: what was said, where answers go, and the parts that commands ask for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from etcd_dr.adapters.event_log import EventLog
+from etcd_dr.adapters.stop_request import StopRequest
+from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
+from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.config import (
+    Config,
+    EtcdOverrides,
+    Overrides,
+    Target,
+    load_config,
+    parse_config,
+    resolve_encryption,
+    resolve_target,
+)
+from etcd_dr.config.model import EncryptionSection, LogSection
+from etcd_dr.config.overrides import parse_user
+from etcd_dr.entrypoints.cli.answers import Document, Output, print_answer
+from etcd_dr.entrypoints.cli.global_options import GlobalOptions
+from etcd_dr.entrypoints.cli.password import with_password
+from etcd_dr.entrypoints.cli.terminal import Screen
+
+CONFIG_VARIABLE = "ETCD_DR_CONFIG"
+USUAL_PLACES = (Path("etcd-dr.yaml"), Path("/etc/etcd-dr/etcd-dr.yaml"))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a command is given. `usual_places` are tried for a configuration file when none is named."""
+
+    options: GlobalOptions
+    environment: Mapping[str, str]
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    usual_places: tuple[Path, ...] = USUAL_PLACES
+
+    @classmethod
+    def of_this_process(cls, options: GlobalOptions) -> Run:
+        """Return a run over the process's own environment and streams."""
+        return cls(options, os.environ, sys.stdin, sys.stdout, sys.stderr)
+
+    @property
+    def screen(self) -> Screen:
+        """Where the answer goes."""
+        return Screen(self.stdout)
+
+    @property
+    def output(self) -> Output:
+        return self.options.output or Output.TABLE
+
+    def answer(self, document: Document, *, table: Callable[[], None]) -> None:
+        """Print the command's answer in the form that was asked for."""
+        print_answer(self.screen, self.output, document=document, table=table)
+
+    def note(self, text: str) -> None:
+        """Say something beside the answer, unless asked to be quiet."""
+        if not self.options.quiet:
+            Screen(self.stderr).line(text)
+
+    def config(self) -> Config | None:
+        """Return the configuration, or None where no file is named or found. Raises ConfigError."""
+        named = self.options.config or _path(self.environment.get(CONFIG_VARIABLE))
+        found = named or next((place for place in self.usual_places if place.is_file()), None)
+        if found is not None:
+            return load_config(found, self.environment)
+        from_environment = parse_config("", self.environment, subject="the environment")
+        return from_environment if from_environment.model_fields_set else None
+
+    def target(self) -> Target:
+        """Return what this command works on. Raises UsageError and ConfigError."""
+        target = resolve_target(self.config(), self._overrides(), self.environment)
+        return with_password(target, stdin=self.stdin)
+
+    def encryption(self) -> EncryptionSection:
+        """Return the encryption settings alone, for a file at hand."""
+        return resolve_encryption(self.config(), self._overrides())
+
+    def surroundings(self) -> Surroundings:
+        """Return what every workflow of this run shares."""
+        clock = SystemClock()
+        return Surroundings(
+            clock=clock,
+            tokens=SystemTokens(),
+            events=self._events(clock),
+            cancellation=StopRequest(),
+        )
+
+    def _events(self, clock: SystemClock) -> EventLog:
+        config = self.config()
+        log = config.log if config is not None else LogSection()
+        said = log.level if "level" in log.model_fields_set else "warning"
+        return EventLog(
+            self.stderr,
+            level=self.options.log_level or said,
+            format=log.format if "format" in log.model_fields_set else "text",
+            clock=clock,
+        )
+
+    def _overrides(self) -> Overrides:
+        said = self.options
+        return Overrides(
+            cluster=said.cluster,
+            etcd=EtcdOverrides(
+                endpoints=said.endpoints,
+                cacert=said.cacert,
+                cert=said.cert,
+                key=said.key,
+                username=parse_user(said.user) if said.user is not None else None,
+                password_file=said.password_file,
+            ),
+            store=said.store,
+            recipients=tuple(said.recipient or ()),
+            recipients_files=tuple(said.recipients_file or ()),
+            identity_files=tuple(said.identity or ()),
+            no_encryption=said.no_encryption,
+        )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
