@@ -1,0 +1,86 @@
+"""A boto3 client as the settings want it, fit for old and new servers alike.
+
+Checksums are ours, per object and part, so botocore is told to add its own only where S3 requires one: its default
+since 1.36 sends trailers that older stores refuse or, worse, store as part of the object.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from botocore.client import Config
+from botocore.credentials import CredentialResolver
+
+from etcd_dr import __version__
+from etcd_dr.adapters.stores.s3.credentials import FileCredentials
+from etcd_dr.adapters.stores.settings import ChainCredentials, S3Settings
+from etcd_dr.errors import ConfigError
+
+REGION_OF_OTHER_STORES = "us-east-1"
+"""What a signature names where nothing is configured; stores other than AWS mostly do not look at it."""
+
+
+def build_client(settings: S3Settings) -> Any:
+    """Return a client. Raises ConfigError for files that cannot be used, and whatever botocore raises for the rest."""
+    return _session(settings).create_client(
+        "s3",
+        region_name=settings.region or (REGION_OF_OTHER_STORES if settings.endpoint else None),
+        endpoint_url=settings.endpoint,
+        verify=str(_checked_bundle(settings.ca_bundle)) if settings.ca_bundle else None,
+        config=_config(settings),
+    )
+
+
+def _session(settings: S3Settings) -> Any:
+    if isinstance(settings.credentials, ChainCredentials):
+        return botocore.session.Session(profile=settings.credentials.profile)
+    session = botocore.session.Session()
+    resolver = CredentialResolver([_FromFiles(FileCredentials(settings.credentials))])
+    session.register_component("credential_provider", resolver)
+    return session
+
+
+class _FromFiles:
+    """The only provider in the chain: a file that was named must never lose against the environment."""
+
+    METHOD = CANONICAL_NAME = "etcd-dr-files"
+
+    def __init__(self, credentials: FileCredentials) -> None:
+        self._credentials = credentials
+
+    def load(self) -> FileCredentials:
+        return self._credentials
+
+
+def _config(settings: S3Settings) -> Config:
+    s3: dict[str, object] = {"addressing_style": "path" if settings.uses_path_style else "auto"}
+    if settings.checksum != "none" and not (settings.endpoint or "").startswith("http://"):
+        # TLS and a checksum protect the body: hashing it a second time for the signature only costs CPU.
+        s3["payload_signing_enabled"] = False
+    return Config(
+        signature_version="s3v4",
+        connect_timeout=settings.connect_timeout_seconds,
+        read_timeout=settings.read_timeout_seconds,
+        retries={"mode": "standard", "total_max_attempts": settings.attempts},
+        s3=s3,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        max_pool_connections=settings.upload_threads + 4,
+        tcp_keepalive=True,
+        user_agent_extra=f"etcd-dr/{__version__}",
+    )
+
+
+def _checked_bundle(path: Path) -> Path:
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"is no bundle of CA certificates ({error.strerror or error})",
+            subject=str(path),
+            next_step=f"It must be PEM; look with: openssl x509 -in {path} -noout -subject -dates",
+        ) from error
+    return path
