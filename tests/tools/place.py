@@ -31,7 +31,7 @@ def say(line: str) -> None:
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: int = 600) -> str:
-    """Return what the command printed on standard output; raise NotServed with its last line of complaint."""
+    """Return what the command printed on standard output; raise NotServed with the line of complaint that says most."""
     try:
         done = subprocess.run(  # noqa: UP022 - both streams are needed apart
             [str(part) for part in command],
@@ -49,9 +49,14 @@ def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | 
     except subprocess.TimeoutExpired as error:
         raise NotServed(f"{command[0]} took longer than {seconds} s") from error
     if done.returncode != 0:
-        complaints = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit status {done.returncode}"]
-        raise NotServed(f"{Path(str(command[0])).name}: {complaints[-1].strip()}")
+        raise NotServed(f"{Path(str(command[0])).name}: {_complaint(done.stderr) or f'exit status {done.returncode}'}")
     return done.stdout
+
+
+def _complaint(errors: str) -> str:
+    """Return apt's first error, which names the cause where its last only sums up; else the last line."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return next((line for line in lines if line.startswith("E: ")), lines[-1] if lines else "")
 
 
 class Place:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -77,6 +78,20 @@ def etcd_binaries(request: pytest.FixtureRequest) -> EtcdBinaries:
 def stock_tools(etcd_binaries: EtcdBinaries) -> StockTools:
     """etcd's own etcdctl and etcdutl, of the same version as the members."""
     return StockTools(etcd_binaries)
+
+
+@pytest.fixture(scope="session")
+def stock_program() -> Callable[[str], Path]:
+    """Find a stock program that `make tools` fetched or PATH has: `stock_program("age")`, `age-keygen`, `zstd`."""
+
+    def find(name: str) -> Path:
+        tools = Path(os.environ.get("ETCD_DR_TOOLS_DIR") or ".tools").absolute()
+        found = shutil.which(name, path=f"{tools / 'bin'}:{os.environ.get('PATH', '')}")
+        if found is None:
+            pytest.skip(f"no {name} at hand: run `make tools`, or install it")
+        return Path(found)
+
+    return find
 
 
 @pytest.fixture(scope="session")
