@@ -90,10 +90,10 @@ class HealthReport:
     @property
     def summary(self) -> str:
         """The report in one line, for people, a Nagios plugin's output and a log message."""
-        worst = [f for f in self.findings if f.severity not in (Severity.OK, Severity.INFO)]
+        worst = [f for f in self.findings if f.severity.rank > Severity.INFO.rank and not f.code.startswith("quorum.")]
         texts = [f"{f.member}: {f.summary}" if f.member else f.summary for f in worst[:3]]
         more = [f"and {len(worst) - 3} more"] if len(worst) > 3 else []
-        told = "; ".join([f"quorum {self.quorum.verdict}", *texts, *more])
+        told = "; ".join([f"quorum {self.quorum.verdict} ({self.quorum.reason})", *texts, *more])
         return f"{self.severity.upper()} {self.cluster}: {told}"
 
     def log_fields(self) -> dict[str, str | int | float | bool | None]:

@@ -1,6 +1,6 @@
 """One row per member: what `members`, `health` and the metrics show of it.
 
-The rows are the listed members, in order of id, followed by endpoints that belong to none of them.
+The rows are the listed members, by name, followed by endpoints that belong to none of them.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def quota_bytes(endpoint: EndpointObservation) -> int | None:
 def _rows(observation: Observation, view: ClusterView, alarms: dict[int, tuple[str, ...]]) -> Iterator[MemberHealth]:
     newest = max((status.revision for _, status in view.statuses), default=0)
     listed = {seat.member.id for seat in view.seats}
-    for seat in view.seats:
+    for seat in sorted(view.seats, key=lambda seat: seat.label):
         expiry = _expiry(observation, seat.member.id, seat.seen)
         raised = alarms.get(seat.member.id, ())
         if seat.seen is None:
