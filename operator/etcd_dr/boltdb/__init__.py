@@ -4,16 +4,26 @@ Every proof of this product rests on this package, so its rules are strict:
 - It reads and never writes; it needs a file (or bytes) and nothing else: no etcd, no network, no configuration.
 - Damaged or hostile bytes end in findings (`examine`) or in `SnapshotDamaged` (everything else), within time linear
   in the file and bounded memory; never in another exception, a crash or a hang.
-- Every page that is reachable is checked; there is no faster mode that checks less.
+- Every page that is reachable is checked; there is no faster mode that checks less, and no number depends on how many
+  processes computed it.
+- Large files are shared with one helper process (`crew`), started as a fresh interpreter: callers may hold threads,
+  gRPC's among them, which a fork would not survive.
 - It knows bbolt's pages and etcd's buckets. Whether a finding matters, where a file came from and what is done about
   it are questions for the workflows.
+- Importing it costs nothing: numpy is loaded by the first call.
 """
+
+# ruff: noqa: PLC0415 - numpy comes with the first call; helpers start up while it loads
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from etcd_dr.boltdb.crew import gathered
+from etcd_dr.boltdb.source import OpenedSource, opened
+from etcd_dr.boltdb.trailer import checked_trailer, stored_trailer
 from etcd_dr.domain.database import Examination, HashKv, Trailer
 
 Source = Path | bytes | bytearray | memoryview
@@ -37,7 +47,20 @@ def examine(
     of processes: None chooses by size, 1 stays inside this one. Raises FileUnreadable when the file cannot be
     opened or read.
     """
-    raise NotImplementedError
+    with opened(source) as source_bytes, gathered(source_bytes, workers=workers) as crew:
+        with _TrailerCheck(source_bytes, wanted=check_trailer) as trailer_check:
+            from etcd_dr.boltdb.examination import Wanted, examination
+            from etcd_dr.boltdb.findings import Findings
+
+            findings = Findings()
+            wanted = Wanted(live_keys=live_keys, hash_kv=with_hash_kv)
+            status = examination(source_bytes, crew, wanted=wanted, findings=findings)
+        trailer = trailer_check.outcome()
+        if not trailer.present:
+            findings.warning("trailer.absent", "end of file", "no SHA-256 trailer: not a snapshot stream, or cut off")
+        if trailer.matches is False:
+            findings.error("trailer.mismatch", "end of file", "the SHA-256 of the bytes is not the one that was sent")
+        return Examination(status, findings.listed, trailer, source_bytes.size, findings.suppressed_count)
 
 
 def hash_kv(
@@ -54,17 +77,22 @@ def hash_kv(
     Raises RevisionUnavailable (`context['reason']`: compacted | future | inconclusive), SnapshotDamaged,
     FileUnreadable.
     """
-    raise NotImplementedError
+    with opened(source) as source_bytes, gathered(source_bytes, workers=workers) as crew:
+        from etcd_dr.boltdb.hashing import hash_kv_of
+
+        return hash_kv_of(source_bytes, crew, revision=revision, compact_revision=compact_revision)
 
 
 def read_trailer(source: Source) -> Trailer:
     """Return the trailer as it stands in the file, unchecked; judged by the file's size alone (32 modulo 512)."""
-    raise NotImplementedError
+    with opened(source) as source_bytes:
+        return stored_trailer(source_bytes)
 
 
 def verify_trailer(source: Source) -> Trailer:
     """Return the trailer, checked against the SHA-256 of all bytes before it."""
-    raise NotImplementedError
+    with opened(source) as source_bytes:
+        return checked_trailer(source_bytes)
 
 
 def iter_records(source: Source, bucket: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -72,4 +100,38 @@ def iter_records(source: Source, bucket: bytes) -> Iterator[tuple[bytes, bytes]]
 
     Raises SnapshotDamaged where the structure ends, FileUnreadable when the file cannot be read.
     """
-    raise NotImplementedError
+    with opened(source) as source_bytes:
+        from etcd_dr.boltdb.listing import records_of
+
+        yield from records_of(source_bytes, bucket)
+
+
+class _TrailerCheck:
+    """The digest of all bytes, computed in a thread of its own beside the examination."""
+
+    def __init__(self, source: OpenedSource, *, wanted: bool) -> None:
+        self._source = source
+        self._thread = threading.Thread(target=self._run, name="trailer") if wanted else None
+        self._outcome: Trailer | None = None
+        self._failure: Exception | None = None
+
+    def __enter__(self) -> _TrailerCheck:
+        if self._thread is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread is not None:
+            self._thread.join()
+
+    def outcome(self) -> Trailer:
+        """Return the trailer, or raise what kept it from being checked."""
+        if self._failure is not None:
+            raise self._failure
+        return self._outcome or stored_trailer(self._source)
+
+    def _run(self) -> None:
+        try:
+            self._outcome = checked_trailer(self._source)
+        except Exception as error:  # noqa: BLE001 - carried to the caller's thread and raised there
+            self._failure = error

@@ -1,0 +1,167 @@
+"""Helper processes that share the work on one large file.
+
+Rules this module keeps:
+- Helpers are fresh interpreters started with `subprocess`, never forks: the caller may hold gRPC threads, and a fork
+  of those is undefined (grpc/doc/fork_support.md).
+- They get the open file itself, not its name, so all look at the same bytes.
+- The queue is a file that all of them read through one shared offset: the kernel hands each number out once.
+- A helper may be late or die; what it took and did not answer is done again here. Results never depend on it. Only a
+  helper ended by SIGBUS says something of its own: the disk could not give the file's bytes.
+- It imports nothing heavy: a helper's start-up runs while the caller still imports numpy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+from etcd_dr.boltdb.source import OpenedSource
+from etcd_dr.errors import FileUnreadable
+
+WORTHWHILE_BYTES = 48 << 20
+"""Below this size a second interpreter costs more than it brings."""
+_NUMBER = struct.Struct("<I")
+
+
+class Queue:
+    """Numbers that several processes take from, each number once."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fill(self, count: int) -> None:
+        """Put the numbers from 0 to `count` - 1 into the queue; nobody may be taking."""
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        rest = memoryview(b"".join(map(_NUMBER.pack, range(count))))
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+        os.lseek(self._fd, 0, os.SEEK_SET)
+
+    def __iter__(self) -> Iterator[int]:
+        while len(raw := os.read(self._fd, _NUMBER.size)) == _NUMBER.size:
+            yield _NUMBER.unpack(raw)[0]
+
+
+class Crew:
+    """The helpers of one run, possibly none; valid inside the `with` of `gathered`."""
+
+    def __init__(self, helpers: list[subprocess.Popen[bytes]], queue_fd: int, hashes_fd: int, dropped_fd: int) -> None:
+        self._helpers = helpers
+        self._source_name = ""
+        self.queue = Queue(queue_fd)
+        self.hashes_fd = hashes_fd
+        self.dropped_fd = dropped_fd
+
+    @property
+    def has_helpers(self) -> bool:
+        """Say whether anybody would share the work."""
+        return bool(self._helpers)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message to every helper."""
+        line = json.dumps(message).encode() + b"\n"
+        for helper in self._helpers:
+            with suppress(BrokenPipeError):
+                _pipe(helper.stdin).write(line)
+                _pipe(helper.stdin).flush()
+
+    def answers(self) -> list[Any]:
+        """Wait for one answer of each helper; those that died are let go and have none."""
+        answers = []
+        for helper in list(self._helpers):
+            line = _pipe(helper.stdout).readline()
+            if line.endswith(b"\n"):
+                answers.append(json.loads(line))
+            else:
+                self._helpers.remove(helper)
+                self._bury(helper)
+        return answers
+
+    def dismiss(self) -> None:
+        """Let all helpers go."""
+        for helper in self._helpers:
+            _end(helper)
+        self._helpers.clear()
+
+    def _bury(self, helper: subprocess.Popen[bytes]) -> None:
+        _end(helper)
+        if helper.returncode == -signal.SIGBUS:
+            raise FileUnreadable(
+                "the file shrank, or the disk could not read all of it",
+                subject=self._source_name,
+                next_step="Look for input/output errors: dmesg | tail",
+            )
+
+
+@contextmanager
+def gathered(source: OpenedSource, *, workers: int | None) -> Iterator[Crew]:
+    """Start the helpers that are worth it for this source, and end them afterwards."""
+    helper_count = _helper_count(source, workers)
+    if helper_count == 0:
+        yield Crew([], -1, -1, -1)
+        return
+    with _memory_files(3) as fds:
+        helpers: list[subprocess.Popen[bytes]] = []
+        crew = Crew(helpers, *fds)
+        crew._source_name = source.name  # noqa: SLF001 - this is its factory
+        try:
+            # One by one, so that those already started are ended when the next cannot be.
+            helpers.extend(_start([source.fd or 0, *fds]) for _ in range(helper_count))
+            yield crew
+        finally:
+            crew.dismiss()
+
+
+def _helper_count(source: OpenedSource, workers: int | None) -> int:
+    if source.fd is None or not sys.executable or not hasattr(os, "memfd_create"):
+        return 0
+    if workers is None:
+        processors = len(os.sched_getaffinity(0))
+        return 1 if processors > 1 and source.size >= WORTHWHILE_BYTES else 0
+    return max(0, min(workers, 16) - 1)
+
+
+@contextmanager
+def _memory_files(count: int) -> Iterator[list[int]]:
+    fds: list[int] = []
+    try:
+        fds.extend(os.memfd_create("etcd-dr") for _ in range(count))
+        yield fds
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _start(fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "etcd_dr.boltdb.helper", *map(str, fds)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=fds,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def _end(helper: subprocess.Popen[bytes]) -> None:
+    """Close a helper's input, which ends it; make sure that it is gone."""
+    with suppress(BrokenPipeError):
+        _pipe(helper.stdin).close()
+    try:
+        helper.wait(timeout=0.2)
+    except subprocess.TimeoutExpired:
+        helper.kill()
+        helper.wait()
+    _pipe(helper.stdout).close()
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None  # noqa: S101 - both ends were asked for as pipes
+    return stream

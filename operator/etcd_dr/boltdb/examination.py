@@ -1,0 +1,182 @@
+"""Examine a whole file: every page, every record, every number.
+
+The order of the work:
+1. meta, freelist, root bucket, and the walk to the leaves of the bucket `key`;
+2. the chunks of that bucket, shared with the helpers; meanwhile the other buckets are read here;
+3. what can only be said at the end: pages accounted for, order of the checksums, live keys, HashKV.
+
+Rules this module keeps:
+- A number is stated only when every record it depends on was read; otherwise there is no status at all.
+- Live keys and HashKV are stated only when no record of the bucket `key` is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from crc32c import crc32c
+
+from etcd_dr.boltdb import checksums
+from etcd_dr.boltdb.buckets import Bucket, check_nested, entries, leaves_of
+from etcd_dr.boltdb.contents import Contents
+from etcd_dr.boltdb.crew import Crew
+from etcd_dr.boltdb.database import KEY_BUCKET, Database, open_database
+from etcd_dr.boltdb.findings import Findings
+from etcd_dr.boltdb.freelist import check_freelist
+from etcd_dr.boltdb.hashing import Inconclusive, compute_hash_kv
+from etcd_dr.boltdb.keys import ByteKeys
+from etcd_dr.boltdb.source import OpenedSource
+from etcd_dr.boltdb.team import Team
+from etcd_dr.boltdb.work import CheckChunk, CountLive, Result
+from etcd_dr.domain.database import DatabaseStatus, HashKv
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be computed besides the check."""
+
+    live_keys: bool
+    hash_kv: bool
+
+
+@dataclass(slots=True)
+class _Sum:
+    """CRC-32C, size and number of the records of one bucket."""
+
+    checksum: int = 0
+    byte_count: int = 0
+    record_count: int = 0
+
+    def add(self, raw: bytes | memoryview) -> None:
+        self.checksum = crc32c(raw, self.checksum)
+        self.byte_count += len(raw)
+
+    def append(self, checksum: int, byte_count: int, record_count: int) -> None:
+        self.checksum = checksums.joined(self.checksum, checksum, byte_count)
+        self.byte_count += byte_count
+        self.record_count += record_count
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What the work has come to so far."""
+
+    contents: Contents
+    sums: dict[bytes, _Sum] = field(default_factory=dict)
+    revision: int = 0
+    live_key_count: int | None = None
+    hash_kv: HashKv | None = None
+
+
+def examination(source: OpenedSource, crew: Crew, *, wanted: Wanted, findings: Findings) -> DatabaseStatus | None:
+    """Check everything and return the numbers, None when some of the records could not be read."""
+    database = open_database(source, findings)
+    if database is None:
+        return None
+    reading = _Reading(Contents(findings))
+    key_bucket = database.bucket(KEY_BUCKET)
+    if key_bucket is None:
+        crew.dismiss()
+        findings.error("bucket.missing", "root bucket", "no bucket `key`: not a database of etcd")
+        _read_small_buckets(database, reading)
+    else:
+        _read_all_buckets(database, key_bucket, crew, reading, wanted)
+    if database.free is not None:
+        check_freelist(database.pages, database.free)
+    return None if findings.is_incomplete else _status(database, reading)
+
+
+def _read_all_buckets(database: Database, bucket: Bucket, crew: Crew, reading: _Reading, wanted: Wanted) -> None:
+    findings = database.pages.findings
+    team = Team(database.pages, bucket, crew)
+    hashes = wanted.live_keys or wanted.hash_kv
+    errors_before = findings.error_count
+    results = team.perform(
+        CheckChunk(values=True, hashes=hashes), meanwhile=partial(_read_small_buckets, database, reading)
+    )
+    errors_of_others = findings.error_count - errors_before
+    reading.sums[bucket.name] = _keyspace_sum(results, findings)
+    reading.revision = max((result.last_revision for result in results), default=0)
+    if findings.is_incomplete or findings.error_count - errors_before > errors_of_others:
+        return
+    if wanted.live_keys:
+        reading.live_key_count = sum(result.live_count for result in team.perform(CountLive()))
+    if wanted.hash_kv:
+        contents = reading.contents
+        current = max(reading.revision, contents.compact_revision, 1)
+        try:
+            reading.hash_kv = compute_hash_kv(
+                team,
+                revision=current,
+                compact_revision=contents.compact_revision,
+                finished_compaction=contents.finished_compact_revision,
+            )
+        except Inconclusive as reason:
+            findings.warning("hashkv.inconclusive", "bucket key", str(reason))
+
+
+def _keyspace_sum(results: list[Result], findings: Findings) -> _Sum:
+    total = _Sum()
+    for result in results:
+        total.append(result.checksum, result.byte_count, result.record_count)
+        if result.findings is not None:
+            findings.merge(Findings.from_plain(result.findings))
+    return total
+
+
+def _read_small_buckets(database: Database, reading: _Reading) -> None:
+    for bucket in database.buckets:
+        if bucket.name != KEY_BUCKET:
+            reading.sums[bucket.name] = _read_small_bucket(database, bucket, reading.contents)
+
+
+def _read_small_bucket(database: Database, bucket: Bucket, contents: Contents) -> _Sum:
+    total = _Sum()
+    pages = database.pages
+    for entry in entries(pages, leaves_of(pages, bucket, order=ByteKeys), where=bucket.where):
+        total.add(entry.key)
+        total.add(entry.value)
+        total.record_count += 1
+        if entry.bucket is not None:
+            check_nested(pages, entry.bucket)
+        else:
+            contents.take(bucket.name, entry.key, entry.value)
+    return total
+
+
+def _status(database: Database, reading: _Reading) -> DatabaseStatus:
+    contents, meta, pages = reading.contents, database.meta, database.pages
+    total = _Sum()
+    for bucket in database.buckets:
+        part = reading.sums[bucket.name]
+        total.add(bucket.name)
+        total.append(part.checksum, part.byte_count, part.record_count)
+    in_use = int(np.count_nonzero(pages.claimed))
+    return DatabaseStatus(
+        status_hash=total.checksum,
+        revision=reading.revision,
+        total_size_bytes=meta.high_water * meta.page_size,
+        record_count=total.record_count,
+        live_key_count=reading.live_key_count,
+        key_record_count=reading.sums[KEY_BUCKET].record_count if KEY_BUCKET in reading.sums else 0,
+        compact_revision=contents.compact_revision,
+        scheduled_compact_revision=contents.scheduled_compact_revision,
+        finished_compact_revision=contents.finished_compact_revision,
+        hash_kv=reading.hash_kv,
+        members=tuple(contents.members),
+        removed_member_ids=tuple(contents.removed_member_ids),
+        alarms=tuple(contents.alarms),
+        auth_enabled=contents.auth_enabled,
+        cluster_version=contents.cluster_version,
+        storage_version=contents.storage_version,
+        consistent_index=contents.consistent_index,
+        term=contents.term,
+        lease_count=contents.lease_count,
+        page_size=meta.page_size,
+        txid=meta.txid,
+        in_use_bytes=in_use * meta.page_size,
+        free_page_count=meta.high_water - in_use,
+        freelist_synced=meta.freelist_synced,
+    )

@@ -1,0 +1,131 @@
+"""What a record of the bucket `key` must look like: mvccpb.KeyValue, one record and a million at a time.
+
+Rules this module keeps:
+- Every record that etcd writes has one layout: key, create revision, mod revision, version, value, lease, ascending
+  and each at most once (kv.proto; zero fields are left out). That layout is checked by the million, in steps that
+  each look at the next field of all records.
+- A record that does not fit the steps is not damaged for that: it is judged alone, by `judged`, which decides.
+- A record that was put has mod revision = its own revision, create revision and version of at least 1, and is not
+  younger than it was created. A deletion has the key alone.
+- An empty value is what `etcdutl snapshot restore --bump-revision` writes (v3_snapshot.go); its key is empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from etcd_dr.boltdb.image import Flags, Image, Ints, Words
+from etcd_dr.boltdb.protobuf import Malformed, Message, message_of, signed
+from etcd_dr.boltdb.userkeys import UserKeys
+
+_CREATE, _MOD, _VERSION, _VALUE, _LEASE = 0x10, 0x18, 0x20, 0x2A, 0x30
+_INTEGER_FIELDS = (2, 3, 4, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with one record."""
+
+    code: str
+    detail: str
+
+
+def judged(value: memoryview, *, main: int, is_tombstone: bool) -> Complaint | None:
+    """Say what is wrong with one record, None when it is right."""
+    if len(value) == 0 and not is_tombstone:
+        return None
+    try:
+        found = _fields_once(value)
+    except Malformed as error:
+        return Complaint("record.malformed", str(error))
+    if is_tombstone:
+        return None
+    create, mod, version = (signed(found.integers.get(number, 0)) for number in (2, 3, 4))
+    if mod != main or not 1 <= create <= mod or version < 1:
+        return Complaint(
+            "record.implausible", f"create revision {create}, mod revision {mod}, version {version} at revision {main}"
+        )
+    return None
+
+
+def _fields_once(value: memoryview) -> Message:
+    message = message_of(value)
+    if message.repeated is not None:
+        raise Malformed(f"field {message.repeated} appears twice")
+    if 1 not in message.texts:
+        raise Malformed("no key")
+    if 5 in message.integers or any(number in message.texts for number in _INTEGER_FIELDS):
+        raise Malformed("a field has the wrong type")
+    return message
+
+
+def fits_layout(image: Image, keys: UserKeys, end: Ints, *, main: Words, is_tombstone: Flags) -> Flags:
+    """Say for each record whether it is beyond doubt as etcd writes it; the others need `judged`."""
+    after_key = keys.start + keys.size
+    if not is_tombstone.any():
+        return ~keys.is_odd & _puts_fit(image, after_key, end, main)
+    fits: Flags = ~keys.is_odd & (after_key == end)
+    puts = np.flatnonzero(~is_tombstone)
+    fits[puts] = ~keys.is_odd[puts] & _puts_fit(image, after_key[puts], end[puts], main[puts])
+    return fits
+
+
+def _puts_fit(image: Image, at: Ints, end: Ints, main: Words) -> Flags:
+    """Check what follows the key: three numbers, the value, the lease."""
+    words = image.pieces(at, 32).view("<u8")
+    window = [np.ascontiguousarray(words[:, column]) for column in range(4)]
+    create, create_bits, fits = _number(window[0], _CREATE)
+    window = _shifted(window, create_bits)
+    mod, mod_bits, is_mod = _number(window[0], _MOD)
+    window = _shifted(window, mod_bits)
+    version, version_bits, is_version = _number(window[0], _VERSION)
+    fits &= is_mod & is_version & (mod == main) & (create <= mod) & (create > 0) & (version > 0)
+    at_value = at + _bytes(create_bits + mod_bits + version_bits)
+    size, size_bits, has_value = _number(_shifted(window, version_bits)[0], _VALUE)
+    after = np.where(has_value, at_value + _bytes(size_bits) + size.astype(np.int64), at_value)
+    ends_there: Flags = after == end
+    leased = np.flatnonzero(fits & ~ends_there)
+    if len(leased):
+        ends_there[leased] = _lease_fits(image, after[leased], end[leased])
+    return fits & ends_there
+
+
+def _number(word: Words, tag: int) -> tuple[Words, Words, Flags]:
+    """Read a tag byte and a varint of at most seven bytes: the number, the bits of both, whether they are there."""
+    terminators = ~word & np.uint64(0x8080_8080_8080_8000)
+    is_there = ((word & np.uint64(0xFF)) == tag) & (terminators != 0)
+    through_terminator = terminators ^ (terminators - np.uint64(1))
+    bits = np.bitwise_count(through_terminator).astype(np.uint64)
+    groups = ((word & through_terminator) >> np.uint64(8)) & np.uint64(0x007F_7F7F_7F7F_7F7F)
+    # Seven groups of 7 bits close ranks: to 14, to 28, to 49.
+    groups = (groups & np.uint64(0x007F_007F_007F_007F)) | ((groups & np.uint64(0x0000_7F00_7F00_7F00)) >> np.uint64(1))
+    groups = (groups & np.uint64(0x0000_3FFF_0000_3FFF)) | ((groups & np.uint64(0x3FFF_0000_3FFF_0000)) >> np.uint64(2))
+    groups = (groups & np.uint64(0x0000_0000_0FFF_FFFF)) | ((groups & np.uint64(0x0FFF_FFFF_0000_0000)) >> np.uint64(4))
+    return groups, bits, is_there
+
+
+def _shifted(window: list[Words], bits: Words) -> list[Words]:
+    """Move all words of the records forward by some bits each (16 to 64); one word is used up."""
+    back = np.uint64(64) - bits
+    return [(low >> bits) | (high << back) for low, high in pairwise(window)]
+
+
+def _bytes(bits: Words) -> Ints:
+    return (bits >> np.uint64(3)).astype(np.int64)
+
+
+def _lease_fits(image: Image, at: Ints, end: Ints) -> Flags:
+    """Check a tag and a varint of at most nine bytes that must end with the record."""
+    rows = image.pieces(at, 16)
+    word = np.ascontiguousarray(rows[:, 1:9]).view("<u8").reshape(-1)
+    terminators = ~word & np.uint64(0x8080_8080_8080_8080)
+    bits = np.bitwise_count(terminators ^ (terminators - np.uint64(1))).astype(np.int64)
+    size = end - at - 1
+    ends_in_word = (terminators != 0) & (bits == 8 * size)
+    ends_behind = (terminators == 0) & (size == 9) & (rows[:, 9] < 0x80)
+    fits: Flags = ends_in_word | ends_behind
+    fits &= rows[:, 0] == _LEASE
+    return fits
