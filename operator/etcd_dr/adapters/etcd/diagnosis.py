@@ -30,6 +30,8 @@ Diagnose = Callable[[float], EtcdError | None]
 
 # RFC 9113, 3.4: the client's greeting, followed by an empty SETTINGS frame. etcd tells protocols apart by it.
 _HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+# How long a refusal of our certificate may take to arrive: a round trip, and a busy member's check of it.
+_REFUSAL_SECONDS = 0.5
 _HTTP_REQUEST = b"GET /version HTTP/1.0\r\n\r\n"
 
 
@@ -92,10 +94,7 @@ class Diagnosis:
         expected = material.expected_name or self.endpoint.host
         try:
             with context.wrap_socket(connection, server_hostname=expected) as secured:
-                # A member that has refused us already resets the connection; its reason is still there to be read.
-                with contextlib.suppress(ConnectionError):
-                    secured.sendall(_HTTP2_GREETING)
-                secured.recv(1)
+                self._listen_for_refusal(secured)
         except ssl.SSLCertVerificationError as error:
             return self._not_trusted(error, material, expected=expected)
         except TimeoutError:
@@ -104,6 +103,16 @@ class Diagnosis:
             alert = error.reason or "" if isinstance(error, ssl.SSLError) else ""
             return self._we_were_refused(alert, material) if "ALERT" in alert else self._cut_off(error)
         return None
+
+    def _listen_for_refusal(self, secured: ssl.SSLSocket) -> None:
+        """Let what the member says after the handshake raise; a member that is content waits for our greeting."""
+        # Greeting a member that has already refused us and closed would fail first, and hide its reason.
+        secured.settimeout(min(_REFUSAL_SECONDS, self.seconds))
+        with contextlib.suppress(TimeoutError):
+            secured.recv(1)
+        secured.settimeout(self.seconds)
+        secured.sendall(_HTTP2_GREETING)
+        secured.recv(1)
 
     def _not_trusted(self, error: ssl.SSLCertVerificationError, material: TlsMaterial, *, expected: str) -> TlsRefused:
         trusted = str(material.ca_file) if material.ca_file else "the public authorities"
