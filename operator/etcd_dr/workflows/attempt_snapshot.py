@@ -240,7 +240,7 @@ class _Work:
         self._phases.append(Phase("storing", copy.storing_seconds, copy.size_bytes))
         self._phases.append(Phase("reading back", copy.reading_seconds, copy.size_bytes))
         if copy.answer.result is ProofResult.FAILED:
-            raise SnapshotDamaged(
+            raise StoreError(
                 f"the store does not hold what was written: {copy.answer.detail}",
                 subject=self._ports.store.url(self._key),
                 next_step="Nothing was kept. Check the store's disks and network, then run it again.",
