@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from etcd_dr.domain.certificate import Certificate
 from etcd_dr.domain.member_health import MemberHealth
 from etcd_dr.domain.quorum import Quorum
 
@@ -72,6 +73,7 @@ class HealthReport:
     quorum: Quorum
     members: tuple[MemberHealth, ...]
     findings: tuple[Finding, ...]
+    certificates: tuple[Certificate, ...] = ()
 
     @property
     def severity(self) -> Severity:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from etcd_dr.domain.certificate import Certificate
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.health import Finding, HealthReport
 from etcd_dr.domain.member_health import MemberHealth
@@ -32,6 +33,7 @@ def health_document(report: HealthReport) -> dict[str, Any]:
         "quorum": {field.name: _plain(getattr(report.quorum, field.name)) for field in fields(report.quorum)},
         "members": [member_document(member) for member in report.members],
         "findings": [finding_document(finding) for finding in report.findings],
+        "certificates": [certificate_document(certificate) for certificate in report.certificates],
     }
 
 
@@ -50,6 +52,10 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "next_step": finding.next_step,
         "evidence": dict(finding.evidence),
     }
+
+
+def certificate_document(certificate: Certificate) -> dict[str, Any]:
+    return {field.name: _plain(getattr(certificate, field.name)) for field in fields(certificate)}
 
 
 def _id(value: int | None) -> str | None:

@@ -90,6 +90,7 @@ def evaluate(
         quorum=situation.quorum,
         members=member_rows(observation, view, alarms=alarms.alarm_kinds(view)),
         findings=judge_all(situation),
+        certificates=certificates.all_certificates(observation, view),
     )
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from etcd_dr.domain.certificate import Certificate, CertificateRole
+from etcd_dr.domain.cluster_view import ClusterView
 from etcd_dr.domain.health import Finding, Severity
 from etcd_dr.domain.health_rules.commands import show_certificate
 from etcd_dr.domain.health_rules.rule import Rule, Situation
+from etcd_dr.domain.observation import Observation
 
 _RENEW = {
     CertificateRole.SERVER: "Renew it and restart nothing else meanwhile; on kubeadm: kubeadm certs renew etcd-server",
@@ -31,7 +33,7 @@ class _Shown:
 
 
 def validity(s: Situation) -> Iterator[Finding]:
-    for shown in _all_shown(s):
+    for shown in _all_shown(s.observation, s.view):
         finding = _judge(s, shown)
         if finding is not None:
             yield finding
@@ -49,19 +51,24 @@ def unreadable(s: Situation) -> Iterator[Finding]:
         )
 
 
-def _all_shown(s: Situation) -> list[_Shown]:
+def all_certificates(observation: Observation, view: ClusterView) -> tuple[Certificate, ...]:
+    """Return every certificate that was seen, once: those that members show, ours, then the authorities."""
+    return tuple(shown.certificate for shown in _all_shown(observation, view))
+
+
+def _all_shown(observation: Observation, view: ClusterView) -> list[_Shown]:
     """Return each certificate once: one that several members share is told for the first of them."""
     leaves = [
-        _Shown(e.http.certificate.value, s.view.label_of(e))
-        for e in s.observation.endpoints
+        _Shown(e.http.certificate.value, view.label_of(e))
+        for e in observation.endpoints
         if e.http.certificate.value is not None
     ]
     leaves += [
-        _Shown(p.certificate.value, s.view.label(p.member_id))
-        for p in s.observation.peer_certificates
+        _Shown(p.certificate.value, view.label(p.member_id))
+        for p in observation.peer_certificates
         if p.certificate.value is not None
     ]
-    own = s.observation.own_certificates.value or ()
+    own = observation.own_certificates.value or ()
     leaves += [_Shown(c, None) for c in own if c.role is CertificateRole.CLIENT]
     signed = [shown.certificate for shown in leaves]
     authorities = [
