@@ -2,6 +2,8 @@
 
 - etcd's own sentences begin with `etcdserver:` and are constants of its API (etcd: api/v3rpc/rpctypes/error.go).
   They say more than the status code, which differs between versions for the same sentence.
+- Some of its inner errors come out as they are, with the code UNKNOWN: `auth: ...` from the store of users and roles,
+  `mvcc: ...` from that of keys.
 - `UNAVAILABLE` without such a sentence is gRPC speaking of the connection: `is_connection_failure`. Its text is poor,
   so the client asks `diagnosis` first and falls back to `translate`.
 - Texts from the other side are evidence in `context`, shortened.
@@ -24,6 +26,8 @@ from etcd_dr.errors import (
 _Code = grpc.StatusCode
 _DETAIL_LIMIT = 300
 
+_REFUSAL_CODES = (_Code.UNAUTHENTICATED, _Code.PERMISSION_DENIED)
+
 # Parts of etcd's sentences. `user name is empty` is the answer to a call without a token where one is needed.
 _NOT_ALLOWED = (
     "permission denied",
@@ -44,8 +48,7 @@ def detail_of(error: grpc.RpcError) -> str:
 
 def is_from_etcd(error: grpc.RpcError) -> bool:
     """Tell whether the member itself answered, as opposed to gRPC giving up."""
-    detail = detail_of(error)
-    return detail.startswith(("etcdserver:", "auth:", "mvcc:"))
+    return detail_of(error).startswith(("etcdserver:", "auth:", "mvcc:"))
 
 
 def is_connection_failure(error: grpc.RpcError) -> bool:
@@ -68,7 +71,7 @@ def translate(error: grpc.RpcError, *, call: str, endpoint: str, seconds: float)
     context = {"call": call, "grpc_status": error.code().name, "detail": detail_of(error)}
     if error.code() is _Code.DEADLINE_EXCEEDED:
         return timed_out(call, endpoint=endpoint, seconds=seconds)
-    if is_from_etcd(error) or error.code() in (_Code.UNAUTHENTICATED, _Code.PERMISSION_DENIED):
+    if is_from_etcd(error) or error.code() in _REFUSAL_CODES:
         return _from_etcd(error, call=call, endpoint=endpoint, context=context)
     if error.code() is _Code.UNAVAILABLE:
         return _from_connection(error, call=call, endpoint=endpoint, context=context)
@@ -127,8 +130,8 @@ def _from_etcd(error: grpc.RpcError, *, call: str, endpoint: str, context: dict[
             next_step="Ask for a revision between the compact revision and the current one.",
             context={**context, "reason": reason},
         )
-    if error.code() in (_Code.UNAUTHENTICATED, _Code.PERMISSION_DENIED) or any(part in said for part in _NOT_ALLOWED):
-        return _denied(said, call=call, endpoint=endpoint, context=context)
+    if said.startswith("auth:") or error.code() in _REFUSAL_CODES or any(part in said for part in _NOT_ALLOWED):
+        return _denied(said.removeprefix("auth: "), call=call, endpoint=endpoint, context=context)
     if any(part in said for part in _NO_QUORUM):
         return MemberTimeout(
             f"{call}: {said}: the member does not reach a quorum, or is electing a leader",
