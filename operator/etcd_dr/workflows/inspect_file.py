@@ -1,0 +1,54 @@
+"""Say everything that a database file tells by itself: `snapshot status FILE`, for any file and any envelope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from etcd_dr import boltdb
+from etcd_dr.domain.database import Examination
+from etcd_dr.domain.file_kind import FileKind
+from etcd_dr.domain.file_name import NameFacts
+from etcd_dr.workflows.unwrap_file import MAX_PLAIN_BYTES, UnwrapPorts, unwrap_file
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedFile:
+    """What a file is and holds. `layers` are named from the outside in; damage is in the examination."""
+
+    path: Path
+    kind: FileKind
+    layers: tuple[str, ...]
+    plain_bytes: int
+    name: NameFacts
+    examination: Examination
+
+    @property
+    def is_restorable(self) -> bool:
+        """Whether `etcdutl snapshot restore` takes the plain file as it is: intact, with a right trailer."""
+        return self.examination.is_intact and self.examination.trailer.present
+
+
+def inspect_file(
+    path: Path,
+    *,
+    ports: UnwrapPorts,
+    limit_bytes: int = MAX_PLAIN_BYTES,
+    with_hash_kv: bool = True,
+    check_trailer: bool = True,
+) -> InspectedFile:
+    """Return what the file is and holds. Damage of the database is a value; an envelope that cannot be undone raises.
+
+    `check_trailer` computes the SHA-256 of the whole database, which etcdutl's status does not. Raises what
+    `unwrap_file` raises.
+    """
+    with unwrap_file(path, name=str(path), ports=ports, limit_bytes=limit_bytes) as plain:
+        examination = boltdb.examine(plain.path, with_hash_kv=with_hash_kv, check_trailer=check_trailer)
+        return InspectedFile(
+            path=path,
+            kind=plain.kind,
+            layers=plain.layers,
+            plain_bytes=plain.size_bytes,
+            name=plain.name,
+            examination=examination,
+        )
