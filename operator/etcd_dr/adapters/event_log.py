@@ -58,6 +58,12 @@ class EventLog:
         return {"timestamp": moment, "level": line.pop("level"), "event": line.pop("event"), **line}
 
 
+class NoEvents:
+    """Implements ports.events.EventSink by dropping everything."""
+
+    def emit(self, event: str, *, level: Level = "info", **fields: str | int | float | bool | None) -> None: ...
+
+
 def _as_text(_logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
     head = f"{line.pop('timestamp')} {line.pop('level'):<7} {line.pop('event')}"
     return " ".join([head, *(f"{key}={_word(value)}" for key, value in line.items())])

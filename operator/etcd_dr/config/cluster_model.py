@@ -59,7 +59,9 @@ class RetentionSection(Section):
     keep_monthly: Count = 0
     keep_yearly: Count = 0
     keep_within: Duration | None = None
-    """Everything younger than this."""
+    """Everything taken within this time before the newest proven one."""
+    min_restore_points: int = Field(default=1, ge=1)
+    """So many of the newest proven snapshots stay in any case."""
     time_zone: TimeZoneName = "UTC"
     """The zone in which hours, days, weeks and months are counted."""
 
@@ -71,6 +73,8 @@ class HealthSection(Section):
     """Time between two rounds of the operator and of `health --watch`."""
     timeout: PositiveDuration = timedelta(seconds=3)
     """Deadline for each member; a round never takes much longer."""
+    http_urls: dict[str, str] = Field(default_factory=dict)
+    """Where an endpoint's /metrics and /health are served elsewhere (--listen-metrics-urls): endpoint to URL."""
     thresholds: dict[str, float] = Field(default_factory=dict)
     """Limits of single rules by name (docs/health.md)."""
 

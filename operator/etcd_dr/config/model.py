@@ -45,6 +45,10 @@ class OperatorSection(Section):
     """How long a stop waits for work to end cleanly; below the pod's grace period."""
     upload_grace: PositiveDuration = timedelta(hours=24)
     """Interrupted uploads older than this are swept."""
+    snapshot_workers: int = Field(default=2, ge=1, le=32)
+    """How many clusters are saved at the same time; each takes some 100 MB of memory and a scratch copy."""
+    catalogue_interval: PositiveDuration = timedelta(minutes=5)
+    """Time between two readings of a cluster's catalogue in the store."""
 
 
 class LogSection(Section):
@@ -68,7 +72,9 @@ class Config(Section):
     scratch_dir: FilePath | None = None
     """Directory for scratch copies of the database; unset: the system's temporary directory."""
     scratch: bool = True
-    """Keep a scratch copy while streaming, from which a snapshot is proven; false proves from the store only."""
+    """Keep the scratch copy, from which a snapshot is proven, in a directory; false keeps it in memory."""
+    scratch_memory_bytes: int = Field(default=1 << 30, gt=0)
+    """The largest database that is taken with `scratch: false`."""
     operator: OperatorSection = OperatorSection()
     log: LogSection = LogSection()
 

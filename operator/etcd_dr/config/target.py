@@ -49,6 +49,7 @@ class Target:
     compression: CompressionSection = field(default_factory=CompressionSection)
     scratch_dir: Path | None = None
     scratch: bool = True
+    scratch_memory_bytes: int = 1 << 30
 
     def need_etcd(self) -> EtcdSection:
         """Return how etcd is reached. Raises ConfigError where nothing says it."""
@@ -154,6 +155,7 @@ def _settings(config: Config, *, name: str | None, store: StoreSection | None) -
         compression=config.compression,
         scratch_dir=config.scratch_dir,
         scratch=config.scratch,
+        scratch_memory_bytes=config.scratch_memory_bytes,
     )
 
 

@@ -37,3 +37,10 @@ def document_text(output: Output, document: Document) -> str:
 
     text: str = yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True, width=1000)
     return text
+
+
+def stream_text(output: Output, document: Document) -> str:
+    """Return one document of many: a line of JSON, or a YAML document that begins with `---`."""
+    if output is Output.JSON:
+        return json.dumps(document, ensure_ascii=False) + "\n"
+    return "---\n" + document_text(output, document)

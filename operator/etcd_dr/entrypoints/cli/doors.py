@@ -40,9 +40,23 @@ class Group:
 SNAPSHOT = Group(
     "snapshot",
     "Take, prove, find, keep and remove snapshots.",
-    (),
+    (
+        Door("save", f"{_COMMANDS}.snapshot.save", "Take a snapshot, prove it, and keep it in the store."),
+        Door("list", f"{_COMMANDS}.snapshot.listing", "List the snapshots in the store, newest first."),
+        Door("show", f"{_COMMANDS}.snapshot.show", "Show everything about one snapshot."),
+        Door("verify", f"{_COMMANDS}.snapshot.verify", "Prove a stored snapshot again."),
+        Door("fetch", f"{_COMMANDS}.snapshot.fetch", "Bring a snapshot back as a plain file."),
+    ),
 )
 
 DOORS: tuple[Door | Group, ...] = (
+    SNAPSHOT,
+    Door(
+        "health",
+        f"{_COMMANDS}.health",
+        "Judge the members, the quorum and the snapshots.",
+        failure_status=NAGIOS_UNKNOWN,
+    ),
+    Door("members", f"{_COMMANDS}.members", "Show every member as it sees itself."),
     Door("version", f"{_COMMANDS}.version", "Print the version of etcd-dr and of what it stands on."),
 )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from etcd_dr.entrypoints.cli.human import plain
-from etcd_dr.errors import EtcdDrError
+from etcd_dr.errors import EtcdDrError, EtcdError
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +73,15 @@ def bug(error: BaseException) -> EtcdDrError:
     )
     told.__cause__ = error
     return told
+
+
+def status_of_code(code: str) -> int:
+    """Return the exit status of the class with this code; 69, unavailable, for a code that is none of ours."""
+    known = {kind.code: kind.exit_status for kind in _descendants(EtcdDrError)}
+    return known.get(code, EtcdError.exit_status)
+
+
+def _descendants(kind: type[EtcdDrError]) -> Iterator[type[EtcdDrError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _descendants(child)

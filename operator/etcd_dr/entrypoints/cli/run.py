@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from etcd_dr.adapters.event_log import EventLog
-from etcd_dr.adapters.stop_request import StopRequest
+from etcd_dr.adapters.cancellation import CancellationSwitch
+from etcd_dr.adapters.event_log import EventLog, NoEvents
 from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import (
@@ -28,7 +28,9 @@ from etcd_dr.config.overrides import parse_user
 from etcd_dr.entrypoints.cli.answers import Document, Output, print_answer
 from etcd_dr.entrypoints.cli.global_options import GlobalOptions
 from etcd_dr.entrypoints.cli.password import with_password
+from etcd_dr.entrypoints.cli.progress import progress_on
 from etcd_dr.entrypoints.cli.terminal import Screen
+from etcd_dr.ports.cancellation import Cancellation
 
 CONFIG_VARIABLE = "ETCD_DR_CONFIG"
 USUAL_PLACES = (Path("etcd-dr.yaml"), Path("/etc/etcd-dr/etcd-dr.yaml"))
@@ -86,14 +88,18 @@ class Run:
         """Return the encryption settings alone, for a file at hand."""
         return resolve_encryption(self.config(), self._overrides())
 
-    def surroundings(self) -> Surroundings:
-        """Return what every workflow of this run shares."""
+    def surroundings(self, cancellation: Cancellation | None = None, *, with_events: bool = True) -> Surroundings:
+        """Return what every workflow of this run shares. Without a `cancellation` nothing but an interrupt stops it.
+
+        `with_events=False` is for answers that say it all themselves: events are logged only where a level was named.
+        """
         clock = SystemClock()
         return Surroundings(
             clock=clock,
             tokens=SystemTokens(),
-            events=self._events(clock),
-            cancellation=StopRequest(),
+            events=self._events(clock) if with_events or self.options.log_level else NoEvents(),
+            progress=progress_on(Screen(self.stderr), monotonic=clock.monotonic, is_quiet=self.options.quiet),
+            cancellation=cancellation or CancellationSwitch(),
         )
 
     def _events(self, clock: SystemClock) -> EventLog:

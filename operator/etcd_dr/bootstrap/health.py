@@ -1,0 +1,39 @@
+"""The parts of a health round, as one cluster's configuration has them."""
+
+from __future__ import annotations
+
+from etcd_dr.adapters.member_probe import HttpMemberProbe, ProbeFiles
+from etcd_dr.bootstrap.etcd import connect_etcd
+from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.config import Target
+from etcd_dr.config.etcd_model import EtcdSection
+from etcd_dr.domain.health_thresholds import Thresholds
+from etcd_dr.workflows.check_health import HealthWatch
+from etcd_dr.workflows.observe_cluster import ClusterObserver, ObserveOptions
+
+
+def health_watch(target: Target, surroundings: Surroundings, *, cluster: str) -> HealthWatch:
+    """Return what checks this cluster round after round."""
+    etcd, health = target.need_etcd(), target.health
+    observer = ClusterObserver(
+        connect_etcd(etcd, surroundings),
+        HttpMemberProbe(probe_files(etcd), clock=surroundings.clock),
+        clock=surroundings.clock,
+        options=ObserveOptions(
+            deadline_seconds=health.timeout.total_seconds(),
+            http_urls=health.http_urls,
+        ),
+    )
+    return HealthWatch(
+        cluster=cluster,
+        observer=observer,
+        events=surroundings.events,
+        thresholds=Thresholds().with_overrides(health.thresholds),
+    )
+
+
+def probe_files(section: EtcdSection) -> ProbeFiles:
+    """Return what members are asked with over HTTP."""
+    return ProbeFiles(
+        ca_file=section.cacert, cert_file=section.cert, key_file=section.key, server_name=section.server_name
+    )

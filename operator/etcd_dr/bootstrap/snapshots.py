@@ -1,0 +1,60 @@
+"""The parts of the snapshot pipeline and of verification, as one cluster's configuration has them."""
+
+from __future__ import annotations
+
+from etcd_dr.bootstrap.envelope import make_decoder, make_encoder
+from etcd_dr.bootstrap.etcd import connect_etcd
+from etcd_dr.bootstrap.local_files import make_scratch
+from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.config import Target
+from etcd_dr.domain.snapshot_limits import SnapshotLimits
+from etcd_dr.ports.object_store import ObjectStore
+from etcd_dr.workflows.attempt_snapshot import PipelinePorts
+from etcd_dr.workflows.guard_member import MemberGuard
+from etcd_dr.workflows.verify_snapshot import VerifyPorts
+
+
+def pipeline_ports(
+    target: Target, store: ObjectStore, surroundings: Surroundings, *, guard: MemberGuard
+) -> PipelinePorts:
+    """Return everything that taking a snapshot talks to. Raises ConfigError and FileUnreadable for keys."""
+    return PipelinePorts(
+        connector=connect_etcd(target.need_etcd(), surroundings),
+        store=store,
+        encoder=make_encoder(target.need_recipients(), target.compression),
+        scratch=make_scratch(target),
+        clock=surroundings.clock,
+        tokens=surroundings.tokens,
+        events=surroundings.events,
+        progress=surroundings.progress,
+        cancellation=surroundings.cancellation,
+        guard=guard,
+    )
+
+
+def verify_ports(target: Target, store: ObjectStore, surroundings: Surroundings) -> VerifyPorts:
+    """Return everything that verifying talks to; live members where the target has any."""
+    return VerifyPorts(
+        store=store,
+        decoder=make_decoder(target.encryption),
+        scratch=make_scratch(target),
+        clock=surroundings.clock,
+        tokens=surroundings.tokens,
+        events=surroundings.events,
+        progress=surroundings.progress,
+        cancellation=surroundings.cancellation,
+        connector=connect_etcd(target.etcd, surroundings) if target.etcd is not None else None,
+    )
+
+
+def snapshot_limits(target: Target) -> SnapshotLimits:
+    """Return the limits of one run."""
+    said, total = target.snapshot, target.snapshot.total_timeout
+    return SnapshotLimits(
+        call_deadline=target.etcd.request_timeout.total_seconds() if target.etcd else 5.0,
+        stall_deadline=said.stall_timeout.total_seconds(),
+        total_deadline=total.total_seconds() if total is not None else None,
+        attempts=said.attempts,
+        hash_live_members=said.hash_live_members,
+        hash_max_bytes=said.hash_max_bytes,
+    )
