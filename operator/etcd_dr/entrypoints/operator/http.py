@@ -13,8 +13,13 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Any
 
+import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from etcd_dr.errors import ConfigError
 
@@ -29,10 +34,6 @@ class Answer:
 
 def build_app(*, registry: CollectorRegistry, healthz: Callable[[], Answer], readyz: Callable[[], Answer]) -> Any:
     """Return the ASGI application."""
-    from starlette.applications import Starlette  # noqa: PLC0415 - only the operator pays for it
-    from starlette.requests import Request  # noqa: PLC0415
-    from starlette.responses import PlainTextResponse, Response  # noqa: PLC0415
-    from starlette.routing import Route  # noqa: PLC0415
 
     def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
@@ -73,8 +74,6 @@ class HttpServer:
     """Serves an application on a bound socket in a thread of its own, so that a busy job never delays a probe."""
 
     def __init__(self, app: Any, listener: socket.socket) -> None:
-        import uvicorn  # noqa: PLC0415 - only the operator pays for it
-
         self._listener = listener
         settings = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
         self._server = uvicorn.Server(settings)

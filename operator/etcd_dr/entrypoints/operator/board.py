@@ -1,0 +1,68 @@
+"""The last known state of every cluster: written by jobs, read by metrics and probes.
+
+One frozen value for each cluster, replaced as a whole, so that a scrape never sees half of an update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any
+
+from etcd_dr.domain.answer import Failure
+from etcd_dr.domain.catalogue import Catalogue
+from etcd_dr.domain.health import HealthReport
+from etcd_dr.ports.object_store import StoreGuarantees
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """What is known of one cluster. `None` means not known yet; a failed reading leaves the last good one in place.
+
+    `schedule_gap`: the longest time between two slots; None: snapshots on demand only. `failures` counts failed
+    scheduled runs in a row.
+    """
+
+    cluster: str
+    store: str
+    schedule_gap: timedelta | None = None
+    report: HealthReport | None = None
+    catalogue: Catalogue | None = None
+    catalogue_read_at: datetime | None = None
+    store_failure: Failure | None = None
+    store_was_asked: bool = False
+    guarantees: StoreGuarantees | None = None
+    next_start_at: datetime | None = None
+    failures: int = 0
+    last_failure: Failure | None = None
+    round_begun_at: float | None = None
+
+    @property
+    def was_looked_at(self) -> bool:
+        """Whether the first round and the first reading of the store are over, however they ended."""
+        return self.report is not None and self.store_was_asked
+
+
+class StatusBoard:
+    """Holds the states; safe from any thread."""
+
+    def __init__(self, states: Iterable[ClusterState]) -> None:
+        self._lock = Lock()
+        self._states = {state.cluster: state for state in states}
+
+    def update(self, cluster: str, **changes: Any) -> ClusterState:
+        """Replace fields of one cluster's state and return the new state."""
+        with self._lock:
+            self._states[cluster] = replace(self._states[cluster], **changes)
+            return self._states[cluster]
+
+    def of(self, cluster: str) -> ClusterState:
+        with self._lock:
+            return self._states[cluster]
+
+    def all(self) -> tuple[ClusterState, ...]:
+        """Return the states of all clusters, in the order of the configuration."""
+        with self._lock:
+            return tuple(self._states.values())

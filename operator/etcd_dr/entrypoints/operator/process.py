@@ -1,0 +1,229 @@
+"""The operator process: keepers for all clusters, a scheduler that calls them, and the HTTP answers.
+
+- Three pools, so that nothing waits for something of another kind: short rounds, snapshots, and slow reading
+  (verification, sweeps).
+- Jobs are coalesced and never run twice at once; a late job still runs, because the store decides whether it is due.
+- A stop is a wish that running work hears between chunks: uploads are aborted, nothing half-made stays visible.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from etcd_dr import __version__
+from etcd_dr.bootstrap.envelope import make_encoder
+from etcd_dr.bootstrap.health import health_watch
+from etcd_dr.bootstrap.schedules import cron_schedule, retention_policy
+from etcd_dr.bootstrap.snapshots import pipeline_ports, snapshot_limits, verify_ports
+from etcd_dr.bootstrap.stores import layout_of, open_store
+from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.config import Config, Target, resolve_all
+from etcd_dr.config.cluster_model import ClusterSection
+from etcd_dr.domain.schedule import CronSchedule
+from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
+from etcd_dr.entrypoints.operator.http import Answer, HttpServer, bind, build_app
+from etcd_dr.entrypoints.operator.keeper import ClusterKeeper, KeeperParts
+from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
+from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
+from etcd_dr.errors import ConfigError
+from etcd_dr.ports.object_store import ObjectStore
+from etcd_dr.workflows.guard_member import MemberGuard
+
+_VERIFY_JITTER = timedelta(minutes=30)
+_SWEEP_EVERY = timedelta(hours=6)
+_MOST_ROUND_WORKERS = 16
+_STUCK_AFTER_SECONDS = 300.0
+
+
+def run_operator(config: Config, surroundings: Surroundings) -> bool:
+    """Run until `surroundings.cancellation` asks to stop. Returns False when work did not end within the grace.
+
+    Raises ConfigError for what cannot ever work: no clusters, unusable recipients, an address that is taken.
+    """
+    stopped = Event()
+    with surroundings.cancellation.on_cancel(stopped.set), OperatorProcess(config, surroundings) as process:
+        process.start()
+        stopped.wait()
+        return process.stop()
+
+
+class OperatorProcess:
+    """All parts of the process; a context that closes the stores. `start` and `stop` belong to one thread."""
+
+    def __init__(self, config: Config, surroundings: Surroundings) -> None:
+        if not config.clusters:
+            raise ConfigError(
+                "names no clusters, so there is nothing to do",
+                subject="clusters",
+                next_step="Describe at least one cluster; every key is in docs/configuration.md.",
+            )
+        self._config = config
+        self._surroundings = surroundings
+        self._stack = ExitStack()
+        self._targets = {target.name or "": target for target in resolve_all(config)}
+        for target in self._targets.values():
+            make_encoder(target.need_recipients(), target.compression)  # a wrong key is told now, not tonight
+        self.board = StatusBoard(self._first_state(name, target) for name, target in self._targets.items())
+        self.metrics = OperatorMetrics(self.board)
+        self._scheduler = _make_scheduler(config)
+        self._listener = bind(config.operator.listen)
+        app = build_app(registry=self.metrics.registry, healthz=self.healthz, readyz=self.readyz)
+        self._http = HttpServer(app, self._listener)
+        self.keepers = self._make_keepers()
+
+    def __enter__(self) -> OperatorProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.stop()
+        self._stack.close()
+
+    @property
+    def port(self) -> int:
+        """The port of the HTTP answers, once bound."""
+        return self._http.port
+
+    def start(self) -> None:
+        """Start the jobs, each with a first look at once, and the HTTP answers."""
+        for cluster in self._config.clusters:
+            self._add_jobs(self.keepers[cluster.name], cluster)
+        self._scheduler.start()
+        self._http.start()
+        self._surroundings.events.emit(
+            "operator.started",
+            clusters=len(self.keepers),
+            listen=self._config.operator.listen,
+            version=__version__,
+        )
+
+    def stop(self) -> bool:
+        """Let running work end within the grace, and say whether it did. Safe when nothing was started."""
+        grace = self._config.operator.shutdown_grace.total_seconds()
+        cancellation = self._surroundings.cancellation
+        self._surroundings.events.emit("operator.stopping", reason=cancellation.reason, grace_seconds=grace)
+        waiter = Thread(target=self._end_scheduler, name="stop", daemon=True)
+        waiter.start()
+        waiter.join(timeout=grace)
+        self._http.stop()
+        is_clean = not waiter.is_alive()
+        self._surroundings.events.emit("operator.stopped", level="info" if is_clean else "error", is_clean=is_clean)
+        return is_clean
+
+    def healthz(self) -> Answer:
+        """Say whether the scheduler lives and no health round hangs."""
+        now = self._surroundings.clock.monotonic()
+        stuck = [
+            state.cluster
+            for state in self.board.all()
+            if state.round_begun_at is not None and now - state.round_begun_at > _STUCK_AFTER_SECONDS
+        ]
+        lines = [f"scheduler: {'running' if self._scheduler.running else 'stopped'}"]
+        lines += [f"{cluster}: its health round hangs" for cluster in stuck]
+        return Answer(self._scheduler.running and not stuck, tuple(lines))
+
+    def readyz(self) -> Answer:
+        """Say whether every cluster was looked at once."""
+        states = self.board.all()
+        words = {True: "looked at", False: "not looked at yet"}
+        ready = self._scheduler.running and all(state.was_looked_at for state in states)
+        return Answer(ready, tuple(f"{state.cluster}: {words[state.was_looked_at]}" for state in states))
+
+    def _end_scheduler(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def _make_keepers(self) -> dict[str, ClusterKeeper]:
+        guard = MemberGuard()
+        stores: dict[str, ObjectStore] = {}
+        keepers = {}
+        for cluster in self._config.clusters:
+            target = self._targets[cluster.name]
+            section = target.need_store()
+            if section.name not in stores:
+                stores[section.name] = self._stack.enter_context(closing(open_store(section, self._surroundings)))
+            keepers[cluster.name] = self._make_keeper(cluster, target, stores[section.name], guard)
+        return keepers
+
+    def _make_keeper(
+        self, cluster: ClusterSection, target: Target, store: ObjectStore, guard: MemberGuard
+    ) -> ClusterKeeper:
+        surroundings = self._surroundings
+        schedule = cron_schedule(cluster.schedule, cluster=cluster.name) if cluster.schedule else None
+        return ClusterKeeper(
+            KeeperParts(
+                cluster=cluster.name,
+                store_name=target.need_store().name,
+                store=store,
+                layout=layout_of(target.need_store(), cluster.name),
+                watch=health_watch(target, surroundings, cluster=cluster.name),
+                surroundings=surroundings,
+                board=self.board,
+                metrics=self.metrics,
+                look_again=self._look_again,
+                pipeline=lambda: pipeline_ports(target, store, surroundings, guard=guard),
+                verification=lambda: verify_ports(target, store, surroundings),
+                limits=snapshot_limits(target),
+                policy=retention_policy(cluster.retention),
+                schedule=schedule,
+                verified_fraction=cluster.verify.fraction if cluster.verify else 0.0,
+                upload_grace=self._config.operator.upload_grace,
+                endpoint=cluster.snapshot.endpoint,
+                labels=cluster.labels,
+            )
+        )
+
+    def _first_state(self, name: str, target: Target) -> ClusterState:
+        now = self._surroundings.clock.now()
+        section = target.schedule
+        gap = cron_schedule(section, cluster=name).longest_gap(now) if section is not None else None
+        return ClusterState(cluster=name, store=target.need_store().name, schedule_gap=gap)
+
+    def _add_jobs(self, keeper: ClusterKeeper, cluster: ClusterSection) -> None:
+        name = cluster.name
+        self._every(cluster.health.interval, keeper.check_health, job=f"{name}/health", pool="rounds")
+        self._every(self._config.operator.catalogue_interval, keeper.refresh, job=f"{name}/catalogue", pool="rounds")
+        self._every(_SWEEP_EVERY, keeper.sweep, job=f"{name}/sweep", pool="reading")
+        if cluster.schedule is not None:
+            trigger = CronSlotTrigger(cron_schedule(cluster.schedule, cluster=name))
+            now = self._surroundings.clock.now()
+            self._add(keeper.look_at_schedule, trigger, job=f"{name}/schedule", pool="snapshots", next_run_time=now)
+        if cluster.verify is not None:
+            trigger = CronSlotTrigger(
+                CronSchedule(cluster.verify.cron, cluster.verify.time_zone, name, jitter=_VERIFY_JITTER)
+            )
+            self._add(keeper.reverify, trigger, job=f"{name}/verification", pool="reading")
+
+    def _every(self, period: timedelta, work: Any, *, job: str, pool: str) -> None:
+        trigger = IntervalTrigger(seconds=period.total_seconds(), timezone=UTC)
+        self._add(work, trigger, job=job, pool=pool, next_run_time=self._surroundings.clock.now())
+
+    def _add(self, work: Any, trigger: Any, *, job: str, pool: str, **more: Any) -> None:
+        self._scheduler.add_job(work, trigger, id=job, executor=pool, replace_existing=True, **more)
+
+    def _look_again(self, cluster: str, at: datetime) -> None:
+        if not self._surroundings.cancellation.is_cancelled:
+            work = self.keepers[cluster].look_at_schedule
+            self._add(work, DateTrigger(at), job=f"{cluster}/again", pool="snapshots")
+
+
+def _make_scheduler(config: Config) -> Any:
+
+    rounds = min(_MOST_ROUND_WORKERS, 2 * len(config.clusters) + 1)
+    return BackgroundScheduler(
+        timezone=UTC,
+        executors={
+            "rounds": ThreadPoolExecutor(rounds),
+            "snapshots": ThreadPoolExecutor(config.operator.snapshot_workers),
+            "reading": ThreadPoolExecutor(1),
+        },
+        # A late job still runs (misfire_grace_time None): the default of one second drops backups on a busy machine.
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
