@@ -200,6 +200,10 @@ class _Import:
         return read_chunks(self._plain.path, name=self._source.name, cancellation=self._ports.unwrap.cancellation)
 
     def _examine(self, digests: _PlainDigests) -> tuple[Proof, DatabaseStatus]:
+        if self._plain.kind.format is FileFormat.CUT_DATABASE:
+            raise SnapshotDamaged(
+                f"is {self._plain.kind.description}", subject=self._source.name, next_step=self._plain.kind.advice
+            )
         file = PlainFile(self._plain.path, digests.whole, ProofOrigin.SCRATCH)
         proof, examination = prove_intact(file, at=self._ports.clock.now(), trailer_verified=False)
         if not proof.passed or examination.status is None:
