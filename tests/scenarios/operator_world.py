@@ -1,0 +1,77 @@
+"""The operator's keeper of one cluster over the fakes of SnapshotWorld, with time in the test's hands."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.domain.retention import RetentionPolicy
+from etcd_dr.domain.schedule import CronSchedule
+from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
+from etcd_dr.entrypoints.operator.keeper import ClusterKeeper, KeeperParts
+from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
+from etcd_dr.workflows.check_health import HealthWatch
+from etcd_dr.workflows.observe_cluster import ClusterObserver
+from etcd_dr.workflows.verify_snapshot import VerifyPorts
+from scenarios.snapshot_world import SnapshotWorld
+
+
+class OperatorWorld(SnapshotWorld):
+    """`keeper` looks at an hourly schedule; `looks` are the moments at which it asked to look again."""
+
+    def __init__(self, directory: Path, *, policy: RetentionPolicy | None = None) -> None:
+        super().__init__(directory)
+        self.looks: list[datetime] = []
+        self.policy = policy or RetentionPolicy()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything that a new process would not know."""
+        state = ClusterState(cluster="prod", store="main", schedule_gap=timedelta(hours=1))
+        self.board = StatusBoard([state])
+        self.metrics = OperatorMetrics(self.board)
+        self.keeper = ClusterKeeper(self._parts())
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """Return one sample as a scrape would show it."""
+        return self.metrics.registry.get_sample_value(name, labels)
+
+    def _parts(self) -> KeeperParts:
+        surroundings = Surroundings(
+            clock=self.clock,
+            tokens=self.tokens,
+            events=self.events,
+            progress=self.progress,
+            cancellation=self.cancellation,
+        )
+        observer = ClusterObserver(self.connector, None, clock=self.clock)
+        return KeeperParts(
+            cluster="prod",
+            store_name="main",
+            store=self.store,
+            layout=self.layout,
+            watch=HealthWatch(cluster="prod", observer=observer, events=self.events),
+            surroundings=surroundings,
+            board=self.board,
+            metrics=self.metrics,
+            look_again=lambda _, at: self.looks.append(at),
+            pipeline=lambda: self.ports,
+            verification=self._verification,
+            limits=self.limits,
+            policy=self.policy,
+            schedule=CronSchedule("0 * * * *", "UTC", "prod"),
+            verified_fraction=0.5,
+        )
+
+    def _verification(self) -> VerifyPorts:
+        return VerifyPorts(
+            store=self.store,
+            decoder=self.decoder,
+            scratch=self.scratch,
+            clock=self.clock,
+            tokens=self.tokens,
+            events=self.events,
+            progress=self.progress,
+            cancellation=self.cancellation,
+        )

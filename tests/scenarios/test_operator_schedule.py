@@ -1,0 +1,123 @@
+"""The operator takes each scheduled snapshot once, whatever fails, restarts or comes late."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from etcd_dr.domain.retention import RetentionPolicy
+from etcd_dr.errors import StoreUnreachable
+from scenarios.operator_world import OperatorWorld
+
+PLACE = {"cluster": "prod", "store": "main"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> OperatorWorld:
+    return OperatorWorld(tmp_path)
+
+
+def test_an_empty_store_is_filled_at_the_first_look(world: OperatorWorld) -> None:
+    """A new cluster does not wait for its first slot, and the next look is for the next slot."""
+    world.keeper.look_at_schedule()
+
+    assert len(world.catalogue.snapshots) == 1
+    assert world.catalogue.snapshots[0].manifest.reason == "scheduled"
+    assert world.looks == [world.clock.now().replace(hour=4, minute=0, second=0)]
+
+
+def test_a_second_look_within_the_slot_takes_nothing(world: OperatorWorld) -> None:
+    """Cron trigger, retry and start may all look at the same slot."""
+    world.keeper.look_at_schedule()
+    world.clock.advance(600)
+
+    world.keeper.look_at_schedule()
+
+    assert len(world.catalogue.snapshots) == 1
+
+
+def test_a_restart_neither_repeats_nor_forgets(world: OperatorWorld) -> None:
+    """A new process reads from the store what was done, and makes up for what was missed, once."""
+    world.keeper.look_at_schedule()
+    world.restart()
+    world.keeper.look_at_schedule()
+    taken_before_the_outage = len(world.catalogue.snapshots)
+
+    world.clock.advance(5 * 3600)
+    world.restart()
+    world.keeper.look_at_schedule()
+    world.keeper.look_at_schedule()
+
+    assert taken_before_the_outage == 1
+    assert len(world.catalogue.snapshots) == 2
+
+
+def test_a_failed_run_is_tried_again_within_minutes_and_counted(world: OperatorWorld) -> None:
+    """Nothing waits for the next slot, and the delay grows with each failure."""
+    for member in world.cluster.members:
+        member.stop()
+    for _ in range(3):
+        world.keeper.look_at_schedule()
+
+    assert [look - world.clock.now() for look in world.looks] == [timedelta(minutes=m) for m in (1, 2, 4)]
+    assert world.value("etcd_dr_snapshot_total", **PLACE, result="failure") == 3
+    assert world.value("etcd_dr_snapshot_failures_in_a_row", **PLACE) == 3
+    assert {told.fields["error_code"] for told in world.events.of("snapshot.failed")} == {"etcd.no_usable_member"}
+
+
+def test_a_good_run_after_failures_ends_the_row(world: OperatorWorld) -> None:
+    """The counter of failures in a row is what an alert looks at; it must fall back."""
+    for member in world.cluster.members:
+        member.stop()
+    world.keeper.look_at_schedule()
+    for member in world.cluster.members:
+        member.start()
+
+    world.keeper.look_at_schedule()
+
+    assert world.value("etcd_dr_snapshot_failures_in_a_row", **PLACE) == 0
+    assert world.value("etcd_dr_snapshot_total", **PLACE, result="success") == 1
+
+
+def test_a_store_that_is_away_is_said_and_tried_again(world: OperatorWorld) -> None:
+    """Not knowing what the store holds is no reason to upload blindly, nor to wait for an hour."""
+    world.store.fail("list", StoreUnreachable("connection refused", subject="fake://"), times=10)
+
+    world.keeper.look_at_schedule()
+
+    assert world.value("etcd_dr_store_probe_success", **PLACE) == 0
+    assert world.looks == [world.clock.now() + timedelta(minutes=1)]
+
+
+def test_retention_follows_each_snapshot(tmp_path: Path) -> None:
+    """What the policy does not keep goes with the next run, and metrics say so."""
+    world = OperatorWorld(tmp_path, policy=RetentionPolicy(keep_last=2))
+
+    for _ in range(4):
+        world.keeper.look_at_schedule()
+        world.clock.advance(3600)
+
+    assert len(world.catalogue.snapshots) == 2
+    assert world.value("etcd_dr_retention_total", **PLACE, result="removed") == 2
+
+
+def test_a_bug_in_a_job_is_told_and_the_schedule_goes_on(world: OperatorWorld) -> None:
+    """An exception nobody foresaw must not silence backups for good."""
+    world.cluster.hash_of = lambda revision, compact_revision: 1 // 0
+
+    world.keeper.look_at_schedule()
+
+    assert world.looks, "the run is looked at again"
+    assert world.events.of("snapshot.failed")[0].fields["error_code"] == "internal"
+    assert "ZeroDivisionError" in str(world.events.of("snapshot.failed")[0].fields["context_trace"])
+
+
+def test_a_stop_in_the_middle_leaves_nothing_and_no_retry(world: OperatorWorld) -> None:
+    """A graceful stop aborts the upload; the next process decides anew."""
+    world.cancellation.cancel("SIGTERM")
+
+    world.keeper.look_at_schedule()
+
+    assert world.has_left_nothing
+    assert world.looks == []
+    assert world.events.of("snapshot.failed")[0].level == "info"

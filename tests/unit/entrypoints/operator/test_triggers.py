@@ -1,0 +1,44 @@
+"""APScheduler is told the slots of our schedule, and nothing else."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+from etcd_dr.domain.schedule import CronSchedule
+from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
+
+
+def fire_times(trigger: CronSlotTrigger, start: datetime, count: int) -> list[datetime]:
+    fired: list[datetime] = []
+    for _ in range(count):
+        fired.append(trigger.get_next_fire_time(fired[-1] if fired else None, fired[-1] if fired else start))
+    return fired
+
+
+def test_sunday_is_sunday() -> None:
+    """APScheduler's own crontab parsing fires `0 0 * * 0` on Monday."""
+    trigger = CronSlotTrigger(CronSchedule("0 0 * * 0", "UTC", "prod"))
+
+    fired = trigger.get_next_fire_time(None, datetime(2026, 11, 18, tzinfo=UTC))
+
+    assert fired.strftime("%A %d") == "Sunday 22"
+
+
+def test_every_slot_fires_once_with_its_jitter() -> None:
+    """A jitter that reaches into the next slot neither skips nor repeats one."""
+    schedule = CronSchedule("*/10 * * * *", "UTC", "prod", jitter=timedelta(minutes=9))
+    start = datetime(2026, 11, 18, tzinfo=UTC)
+
+    fired = fire_times(CronSlotTrigger(schedule), start, 50)
+
+    slots = [schedule.last_at_or_before(moment) for moment in fired]
+    assert fired == [schedule.start_of(slot) for slot in slots]
+    assert [later - earlier for earlier, later in itertools.pairwise(slots)] == [timedelta(minutes=10)] * 49
+
+
+def test_the_repeated_hour_fires_once() -> None:
+    """On 25 October 2026 02:30 comes twice in Berlin."""
+    trigger = CronSlotTrigger(CronSchedule("30 2 * * *", "Europe/Berlin", "prod"))
+
+    fired = fire_times(trigger, datetime(2026, 10, 24, 12, tzinfo=UTC), 2)
+
+    assert [moment.isoformat() for moment in fired] == ["2026-10-25T00:30:00+00:00", "2026-10-26T01:30:00+00:00"]
