@@ -198,7 +198,8 @@ NOT_REACHED = Meaning(
 BROKEN_OFF = Meaning(
     StoreUnreachable,
     "the connection broke off: {reason}",
-    "The store or something before it gave up; look into its log. It was tried several times.",
+    "It was tried several times: look into the log of the store and of what stands before it. Where it happens at "
+    "once and always, check whether that port speaks http or https: curl -sv {endpoint} -o /dev/null",
 )
 SERVER_FAILED = Meaning(
     StoreUnreachable,
@@ -282,7 +283,6 @@ BY_STATUS: dict[int, Meaning] = {
 """For answers without a code that is known: to HEAD there is never one."""
 
 BY_CLASS = {
-    "botocore.ParserError": NOT_S3,
     **{
         f"botocore.{name}": meaning
         for name, meaning in _table(
@@ -301,7 +301,7 @@ BY_CLASS = {
             (BAD_SETTING, "InvalidProxiesConfigError InvalidRetryConfigurationError InvalidChecksumConfigError"),
             (BAD_SETTING, "InvalidS3AddressingStyleError InvalidS3UsEast1RegionalEndpointConfigError"),
             (BAD_SETTING, "InvalidSTSRegionalEndpointsConfigError InvalidEndpointDiscoveryConfigurationError"),
-            (BAD_SETTING, "ParamValidationError ValidationError ServiceNotInRegionError"),
+            (BAD_SETTING, "ParamValidationError ValidationError ServiceNotInRegionError UnknownRegionError"),
             (BAD_SETTING, "UnsupportedOutpostResourceError UnsupportedS3AccesspointConfigurationError"),
             (BAD_SETTING, "UnsupportedS3ArnError UnsupportedS3ConfigurationError UnsupportedS3ControlArnError"),
             (BAD_SETTING, "UnsupportedS3ControlConfigurationError UnknownSignatureVersionError"),

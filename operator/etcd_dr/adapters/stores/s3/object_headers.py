@@ -23,6 +23,12 @@ class ObjectHeaders:
     """Parameters for boto3's calls; the customer's key is read once, when the store is opened."""
 
     def __init__(self, settings: S3Settings) -> None:
+        if settings.object_lock is not None and settings.checksum == "none":
+            raise ConfigError(
+                "objects with Object Lock need a checksum, and checksums are switched off",
+                subject=f"s3://{settings.bucket}/",
+                next_step="Set checksums to crc32c, or to md5 for stores that do not know CRC32C.",
+            )
         self._settings = settings
         self._customer_key = _customer_key(settings)
 
