@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -50,6 +51,7 @@ class Target:
     scratch_dir: Path | None = None
     scratch: bool = True
     scratch_memory_bytes: int = 1 << 30
+    upload_grace: timedelta = timedelta(hours=24)
 
     def need_etcd(self) -> EtcdSection:
         """Return how etcd is reached. Raises ConfigError where nothing says it."""
@@ -156,6 +158,7 @@ def _settings(config: Config, *, name: str | None, store: StoreSection | None) -
         scratch_dir=config.scratch_dir,
         scratch=config.scratch,
         scratch_memory_bytes=config.scratch_memory_bytes,
+        upload_grace=config.operator.upload_grace,
     )
 
 

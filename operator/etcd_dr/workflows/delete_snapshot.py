@@ -59,7 +59,7 @@ def delete_snapshot(
     retention forbids it, and then nothing was deleted.
     """
     if not force:
-        _check_allowed(store, layout, snapshot, catalogue)
+        check_deletable(store, layout, snapshot, catalogue)
     deletion = delete_objects(store, layout, snapshot.id, now=now)
     if deletion.lock is not None:
         raise ObjectLocked(
@@ -103,7 +103,8 @@ def _delete(store: ObjectStore, key: str) -> Lock | None:
     return None
 
 
-def _check_allowed(store: ObjectStore, layout: ClusterLayout, snapshot: Snapshot, catalogue: Catalogue) -> None:
+def check_deletable(store: ObjectStore, layout: ClusterLayout, snapshot: Snapshot, catalogue: Catalogue) -> None:
+    """Raise UsageError for a pinned snapshot and for the newest proven one: what nobody deletes without `force`."""
     if is_pinned(store, layout, snapshot.id):
         by = f" by {snapshot.pin.by}: {snapshot.pin.reason}" if snapshot.pin else ""
         raise UsageError(

@@ -44,8 +44,19 @@ SNAPSHOT = Group(
         Door("save", f"{_COMMANDS}.snapshot.save", "Take a snapshot, prove it, and keep it in the store."),
         Door("list", f"{_COMMANDS}.snapshot.listing", "List the snapshots in the store, newest first."),
         Door("show", f"{_COMMANDS}.snapshot.show", "Show everything about one snapshot."),
+        Door("status", f"{_COMMANDS}.snapshot.status", "Examine a database file and print its numbers."),
         Door("verify", f"{_COMMANDS}.snapshot.verify", "Prove a stored snapshot again."),
         Door("fetch", f"{_COMMANDS}.snapshot.fetch", "Bring a snapshot back as a plain file."),
+        Door("import", f"{_COMMANDS}.snapshot.importing", "Take snapshots of other tools into the store."),
+        Door("pin", f"{_COMMANDS}.snapshot.pinning", "Keep a snapshot from retention until it is unpinned.", "pin"),
+        Door(
+            "unpin",
+            f"{_COMMANDS}.snapshot.pinning",
+            "Take the pin from a snapshot, so that retention may remove it.",
+            "unpin",
+        ),
+        Door("prune", f"{_COMMANDS}.snapshot.pruning", "Remove what the retention policy does not keep."),
+        Door("delete", f"{_COMMANDS}.snapshot.deleting", "Delete one snapshot."),
     ),
 )
 

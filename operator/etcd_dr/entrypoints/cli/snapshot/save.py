@@ -10,6 +10,7 @@ import typer
 
 from etcd_dr.bootstrap.snapshots import pipeline_ports, snapshot_limits
 from etcd_dr.entrypoints.cli.human import duration, plain, size
+from etcd_dr.entrypoints.cli.labels import Label, parse_labels
 from etcd_dr.entrypoints.cli.place import Place, open_place
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.snapshot.documents import proof_document, selected_document
@@ -18,7 +19,7 @@ from etcd_dr.entrypoints.cli.snapshot.rows import proof_table, proven_word
 from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
 from etcd_dr.entrypoints.cli.tables import draw, facts
 from etcd_dr.entrypoints.cli.who import whoami
-from etcd_dr.errors import ProofFailed, UsageError
+from etcd_dr.errors import ProofFailed
 from etcd_dr.workflows.compose_manifest import SnapshotOrder
 from etcd_dr.workflows.guard_member import MemberGuard
 from etcd_dr.workflows.take_snapshot import SnapshotOutcome, take_snapshot
@@ -34,16 +35,14 @@ def command(
     endpoint: Annotated[
         str | None, typer.Option("--endpoint", metavar="URL", help="Take it from this member, not from the best one.")
     ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Kept in the manifest; repeatable.")
-    ] = None,
+    label: Label = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE where it exists.")] = False,
     accept_new_cluster_id: Annotated[
         bool, typer.Option("--accept-new-cluster-id", help="Say once that this is the same cluster after a recovery.")
     ] = False,
 ) -> int:
     """Take a snapshot, prove it, and keep it in the store."""
-    labels = _labels(label or [])
+    labels = parse_labels(label)
     with stopped_by_signals() as switch:
         shared = run.surroundings(switch)
         if file is None:
@@ -72,16 +71,6 @@ def _take(
     )
     ports = pipeline_ports(target, place.store, place.surroundings, guard=MemberGuard())
     return take_snapshot(order, ports=ports, limits=snapshot_limits(target))
-
-
-def _labels(words: list[str]) -> dict[str, str]:
-    labels = {}
-    for word in words:
-        key, separator, value = word.partition("=")
-        if not separator or not key:
-            raise UsageError("is not KEY=VALUE", subject=f"--label {word}", next_step="Such as: --label change=4711")
-        labels[key] = value
-    return labels
 
 
 def _document(outcome: SnapshotOutcome, where: str) -> dict[str, object]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -18,6 +20,7 @@ from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.snapshot.choosing import At, Revision, Which, choose, parse_choice
 from etcd_dr.entrypoints.cli.snapshot.documents import proof_document, snapshot_document
 from etcd_dr.entrypoints.cli.snapshot.rows import result_word
+from etcd_dr.entrypoints.cli.snapshot.status import examine_file
 from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
 from etcd_dr.entrypoints.cli.tables import Cell, draw, styled, table
 from etcd_dr.errors import Busy, ProofFailed, UsageError
@@ -40,10 +43,12 @@ def command(
 ) -> int:
     """Prove a stored snapshot again.
 
-    The latest, unless another one is named. Without an identity only the stored bytes are compared.
+    The latest, unless another one or a file is named. Without an identity only the stored bytes are compared.
     """
     if everything and (snapshot, at, revision) != (None, None, None):
         raise UsageError("--all is every snapshot, so none may be named beside it", next_step="Leave one of them out.")
+    if snapshot is not None and _is_file(snapshot):
+        return 0 if examine_file(run, Path(snapshot)).examination.is_intact else ProofFailed.exit_status
     selector = parse_choice(snapshot, at, revision, default="latest")
     with stopped_by_signals() as switch, open_place(run, run.surroundings(switch)) as place:
         ports = verify_ports(place.target, place.store, place.surroundings)
@@ -61,6 +66,10 @@ def command(
     if everything and catalogue.unreadable:
         return ProofFailed.exit_status
     return _status(outcomes, must_reach=level is not None)
+
+
+def _is_file(word: str) -> bool:
+    return os.sep in word or Path(word).is_file()
 
 
 def _highest(*, has_members: bool) -> ProofLevel:
