@@ -20,6 +20,7 @@ from etcd_dr.domain.observation import ClockReading, HttpChecks, HttpHealth
 
 _DATE_RESOLUTION_SECONDS = 0.5
 _MAX_REASON = 200
+_MAX_SAMPLES = 2000  # nine members have some 200
 
 _PLAIN = {
     "etcd_server_leader_changes_seen_total": "leader_changes",
@@ -93,13 +94,17 @@ def read_metrics(page: Page) -> MemberMetrics:
     """Return the readings that rules use. Raises PageMalformed."""
     try:
         samples = list(_samples(page.body.decode()))
+        if not samples:
+            raise PageMalformed("/metrics has none of etcd's metrics")
+        return _readings(samples)
     except (ValueError, KeyError, IndexError) as error:
         raise PageMalformed("/metrics is not Prometheus text") from error
-    if not samples:
-        raise PageMalformed("/metrics has none of etcd's metrics")
+
+
+def _readings(samples: list[Sample]) -> MemberMetrics:
+    """Raises ValueError for a label that is no member id."""
     numbers: dict[str, Any] = {_PLAIN[name]: value for name, _, value in samples if name in _PLAIN}
     flags: dict[str, Any] = {_FLAGS[name]: value > 0 for name, _, value in samples if name in _FLAGS}
-    rtt = {peer: _histogram(samples, _RTT, To=hex_id) for peer, hex_id in _labelled_ids(samples, _RTT, "To")}
     return MemberMetrics(
         version=next((labels.get("server_version") for name, labels, _ in samples if name == _VERSION), None),
         wal_fsync=_histogram(samples, _FSYNC),
@@ -109,7 +114,9 @@ def read_metrics(page: Page) -> MemberMetrics:
             for peer, hex_id in _labelled_ids(samples, _ACTIVE, "Remote")
         },
         peer_disconnects=sum(value for name, _, value in samples if name == _DISCONNECTED),
-        peer_round_trip=rtt,
+        peer_round_trip={
+            peer: _histogram(samples, _RTT, To=hex_id) for peer, hex_id in _labelled_ids(samples, _RTT, "To")
+        },
         learner_promote_failures={
             labels.get("Reason", "")[:_MAX_REASON]: value for name, labels, value in samples if name == _PROMOTE
         },
@@ -122,9 +129,11 @@ def _samples(text: str) -> Iterator[Sample]:
     from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - heavy; only where needed
 
     wanted = [line for line in text.splitlines() if line.partition("{")[0].partition(" ")[0] in _NAMES]
+    if len(wanted) > _MAX_SAMPLES:
+        raise PageMalformed(f"/metrics has more than {_MAX_SAMPLES} lines that matter")
     for family in text_string_to_metric_families("\n".join(wanted) + "\n"):
         for sample in family.samples:
-            if not math.isnan(sample.value):
+            if math.isfinite(sample.value):
                 yield sample.name, sample.labels, sample.value
 
 
@@ -140,4 +149,6 @@ def _histogram(samples: list[Sample], name: str, **wanted: str) -> Histogram:
 def _labelled_ids(samples: list[Sample], name: str, label: str) -> list[tuple[int, str]]:
     """Return the member ids in a label, as numbers and as written. Raises ValueError."""
     texts = {labels[label] for sample, labels, _ in samples if sample == name and label in labels}
+    if any(len(text) > 16 for text in texts):
+        raise ValueError(f"{label} is no member id")
     return [(int(text, 16), text) for text in sorted(texts)]
