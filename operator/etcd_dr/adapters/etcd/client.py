@@ -109,11 +109,14 @@ class _SnapshotCall:
         self._rpc = rpc
         self._login_deadline = Deadline(min(stall_seconds, total_seconds), monotonic=connection.monotonic)
         self._deadline = Deadline(total_seconds, monotonic=connection.monotonic)
+        self._running = self._login_deadline
         self._metadata: Metadata = ()
         self._is_renewed = False
 
     def begin(self) -> Any:
+        self._running = self._login_deadline
         self._metadata = self._connection.metadata(self._login_deadline)
+        self._running = self._deadline
         try:
             # Without the header `hasleader`, which would make a member refuse that has lost its leader: just then
             # its copy may be the last one (etcd: interceptor.go).
@@ -132,7 +135,7 @@ class _SnapshotCall:
             return broken_stream(
                 error, endpoint=self._connection.endpoint, received_bytes=received_bytes, seconds=self._deadline.seconds
             )
-        return self._connection.explain(error, call=SNAPSHOT_CALL, deadline=self._deadline)
+        return self._connection.explain(error, call=SNAPSHOT_CALL, deadline=self._running)
 
 
 def _member(row: rpc_pb2.Member) -> Member:

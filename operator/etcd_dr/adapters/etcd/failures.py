@@ -174,13 +174,24 @@ def _denied(said: str, *, call: str, endpoint: str, context: dict[str, str]) -> 
 
 def _from_connection(error: grpc.RpcError, *, call: str, endpoint: str, context: dict[str, str]) -> EtcdError:
     detail = detail_of(error)
+    if "ALERT_HANDSHAKE_FAILURE" in detail:
+        # BoringSSL offers neither Ed25519 nor P-521 for a server's signature; the standard library's OpenSSL does, so
+        # the diagnosis finds nothing wrong.
+        return TlsRefused(
+            "the TLS handshake finds no common algorithm: the member's key may be Ed25519 or P-521, which gRPC cannot "
+            "verify, or its --cipher-suites may leave none",
+            subject=endpoint,
+            next_step="Issue the member a certificate with an RSA or P-256 key. See which it has: "
+            f"openssl s_client -connect {endpoint.partition('://')[2]} </dev/null | openssl x509 -noout -text",
+            context={**context, "reason": "algorithms"},
+        )
     if any(word in detail for word in _TLS_WORDS):
         return TlsRefused(
             f"the TLS handshake failed: {detail}",
             subject=endpoint,
             next_step="See what the member presents with: "
             f"openssl s_client -connect {endpoint.partition('://')[2]} -showcerts </dev/null",
-            context=context,
+            context={**context, "reason": "handshake"},
         )
     if "ping timeout" in detail or "keepalive" in detail.lower():
         return MemberTimeout(
