@@ -79,7 +79,8 @@ def examination(source: OpenedSource, crew: Crew, *, wanted: Wanted, findings: F
     key_bucket = database.bucket(KEY_BUCKET)
     if key_bucket is None:
         crew.dismiss()
-        findings.error("bucket.missing", "root bucket", "no bucket `key`: not a database of etcd")
+        if not findings.is_incomplete:
+            findings.error("bucket.missing", "root bucket", "no bucket `key`: not a database of etcd")
         _read_small_buckets(database, reading)
     else:
         _read_all_buckets(database, key_bucket, crew, reading, wanted)
