@@ -69,5 +69,7 @@ DOORS: tuple[Door | Group, ...] = (
         failure_status=NAGIOS_UNKNOWN,
     ),
     Door("members", f"{_COMMANDS}.members", "Show every member as it sees itself."),
+    Door("operator", f"{_COMMANDS}.operator_command", "Take, prove, keep and watch on schedule, until stopped."),
+    Door("operator", f"{_COMMANDS}.operating", "Watch, save, verify and prune on schedule, until told to stop."),
     Door("version", f"{_COMMANDS}.version", "Print the version of etcd-dr and of what it stands on."),
 )

@@ -100,7 +100,7 @@ class OperatorProcess:
         self._surroundings.events.emit(
             "operator.started",
             clusters=len(self.keepers),
-            listen=self._config.operator.listen,
+            listen=f"{self._config.operator.listen.rpartition(':')[0]}:{self._http.port}",
             version=__version__,
         )
 
