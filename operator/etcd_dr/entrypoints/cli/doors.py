@@ -70,6 +70,6 @@ DOORS: tuple[Door | Group, ...] = (
     ),
     Door("members", f"{_COMMANDS}.members", "Show every member as it sees itself."),
     Door("operator", f"{_COMMANDS}.operator_command", "Take, prove, keep and watch on schedule, until stopped."),
-    Door("operator", f"{_COMMANDS}.operating", "Watch, save, verify and prune on schedule, until told to stop."),
+    Door("demo", f"{_COMMANDS}.demo.command", "Show it all on a real cluster of its own, in under a minute."),
     Door("version", f"{_COMMANDS}.version", "Print the version of etcd-dr and of what it stands on."),
 )

@@ -28,7 +28,7 @@ from etcd_dr.config.overrides import parse_user
 from etcd_dr.entrypoints.cli.answers import Document, Output, print_answer
 from etcd_dr.entrypoints.cli.global_options import GlobalOptions
 from etcd_dr.entrypoints.cli.password import with_password
-from etcd_dr.entrypoints.cli.progress import progress_on
+from etcd_dr.entrypoints.cli.progress import NoProgress, progress_on
 from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.ports.cancellation import Cancellation
 
@@ -94,24 +94,33 @@ class Run:
         `with_events=False` is for answers that say it all themselves: events are logged only where a level was named.
         """
         clock = SystemClock()
+        log = self._log()
+        level = self.options.log_level or (log.level if "level" in log.model_fields_set else "warning")
+        format_ = log.format if "format" in log.model_fields_set else "text"
+        is_logged = with_events or self.options.log_level is not None
         return Surroundings(
             clock=clock,
             tokens=SystemTokens(),
-            events=self._events(clock) if with_events or self.options.log_level else NoEvents(),
+            events=EventLog(self.stderr, level=level, format=format_, clock=clock) if is_logged else NoEvents(),
             progress=progress_on(Screen(self.stderr), monotonic=clock.monotonic, is_quiet=self.options.quiet),
             cancellation=cancellation or CancellationSwitch(),
         )
 
-    def _events(self, clock: SystemClock) -> EventLog:
-        config = self.config()
-        log = config.log if config is not None else LogSection()
-        said = log.level if "level" in log.model_fields_set else "warning"
-        return EventLog(
-            self.stderr,
-            level=self.options.log_level or said,
-            format=log.format if "format" in log.model_fields_set else "text",
+    def service_surroundings(self, cancellation: Cancellation) -> Surroundings:
+        """Return what a process without a person shares: log lines as configured, no progress."""
+        clock = SystemClock()
+        log = self._log()
+        return Surroundings(
             clock=clock,
+            tokens=SystemTokens(),
+            events=EventLog(self.stderr, level=self.options.log_level or log.level, format=log.format, clock=clock),
+            progress=NoProgress(),
+            cancellation=cancellation,
         )
+
+    def _log(self) -> LogSection:
+        config = self.config()
+        return config.log if config is not None else LogSection()
 
     def _overrides(self) -> Overrides:
         said = self.options

@@ -18,7 +18,7 @@ from etcd_dr.entrypoints.cli.human import plain
 from etcd_dr.entrypoints.cli.terminal import Screen
 
 PIPE_COLUMNS = 1000
-STYLES = {"good": "green", "bad": "bold red", "doubtful": "yellow", "weak": "dim", "strong": "bold"}
+STYLES = {"good": "green", "bad": "bold red", "doubtful": "yellow", "weak": "dim", "strong": "bold", "plain": "none"}
 
 Cell = str | int | Text | None
 
