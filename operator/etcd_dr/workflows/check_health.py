@@ -69,16 +69,13 @@ class HealthWatch:
         return report
 
     def _observe(self) -> Observation:
-        is_due = self._peers_at is None or self._last_taken_at() - self._peers_at >= self._peers_every
+        is_due = self._peers_at is None or self._observer.clock.now() - self._peers_at >= self._peers_every
         observation = self._observer.observe(looks_at_peers=is_due)
         if not is_due:
             return replace(observation, peer_certificates=self._peers)
         if observation.peer_certificates:
             self._peers, self._peers_at = observation.peer_certificates, observation.taken_at
         return observation
-
-    def _last_taken_at(self) -> datetime:
-        return self._history[-1].taken_at
 
     def _tell(self, report: HealthReport) -> None:
         now = {finding.identity: finding for finding in report.findings}

@@ -47,7 +47,7 @@ class ObserveOptions:
 class ClusterObserver:
     """Makes observations of one cluster; keeps nothing between them but the lanes that still hang.
 
-    `probe` None: no pages, clocks and certificates.
+    `probe` None: no pages, clocks and certificates. `clock` is what observations are dated by.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class ClusterObserver:
     ) -> None:
         self._connector = connector
         self._probe = probe
-        self._clock = clock
+        self.clock = clock
         self._options = options or ObserveOptions()
         self._lanes = Lanes(clock)
 
     def observe(self, *, looks_at_peers: bool = True) -> Observation:
         """Return one observation. Raises nothing: every failure is a value in it."""
-        taken_at, begun = self._clock.now(), self._clock.monotonic()
+        taken_at, begun = self.clock.now(), self.clock.monotonic()
         own = self._probe.own_certificates() if self._probe else NOT_ASKED
         deadline = self._options.deadline_seconds
         look = PeerLook(self._probe, deadline, taken_at) if self._probe and looks_at_peers else None
@@ -75,7 +75,7 @@ class ClusterObserver:
             interviews += self._begin(self._connector.endpoints, look, is_configured=True)
             self._wait(interviews, None, until=begun + deadline, only="identity")
             strangers = self._unconfigured(Observation(taken_at, tuple(i.so_far() for i in interviews)))
-            until = (self._clock.monotonic() if strangers else begun) + deadline
+            until = (self.clock.monotonic() if strangers else begun) + deadline
             interviews += self._begin(strangers, look, is_configured=False)
             self._wait(interviews, look, until=until)
             endpoints = tuple(interview.so_far() for interview in interviews)
@@ -85,7 +85,7 @@ class ClusterObserver:
         return Observation(
             taken_at=taken_at,
             endpoints=endpoints,
-            seconds=self._clock.monotonic() - begun,
+            seconds=self.clock.monotonic() - begun,
             peer_certificates=look.so_far() if look else (),
             own_certificates=own,
         )
@@ -96,7 +96,7 @@ class ClusterObserver:
                 look.add(members, self._lanes)
 
         options = self._options
-        interviews = [Interview(e, is_configured, options.deadline_seconds, self._clock) for e in endpoints]
+        interviews = [Interview(e, is_configured, options.deadline_seconds, self.clock) for e in endpoints]
         for interview in interviews:
             interview.ask_member(self._connector, self._lanes, on_list=on_list)
             if self._probe is not None:

@@ -12,7 +12,7 @@ from etcd_dr.domain.quorum import Quorum, QuorumVerdict
 
 def lost(s: Situation) -> Iterator[Finding]:
     if s.quorum.verdict is QuorumVerdict.LOST_MAY_RETURN:
-        silent = [seat.label for seat in s.view.seats if not seat.member.is_learner and seat.seen is None]
+        silent = sorted(seat.label for seat in s.view.seats if not seat.member.is_learner and seat.seen is None)
         yield Finding(
             "quorum.lost",
             Severity.CRITICAL,
