@@ -204,3 +204,22 @@ def test_without_quorum_a_password_is_worth_nothing_and_a_certificate_everything
     with pytest.raises(MemberTimeout):
         with_password.hash_kv(revision=0, deadline=1)
     with_password.close()
+
+
+def test_denied_linearizable_read_still_proves_quorum(
+    fresh_cluster: Callable[..., LocalCluster], stock_tools: StockTools
+) -> None:
+    """etcd asks the quorum before it looks at the user's rights, so the refusal itself is an answer."""
+    cluster = fresh_cluster()
+    turn_on_authentication(cluster, stock_tools)
+    nobody = cluster.authority.issue("nobody", serves=False)
+    access = EtcdAccess(cluster.endpoints, nobody.ca, nobody.certificate, nobody.key)
+    member = GrpcEtcdConnector(access, clock=SystemClock()).connect(cluster.endpoints[0])
+
+    with pytest.raises(AccessDenied):
+        member.read(linearizable=True, deadline=SECONDS)
+    cluster.members[1].kill()
+    cluster.members[2].kill()
+    with pytest.raises(MemberTimeout):
+        member.read(linearizable=True, deadline=1)
+    member.close()

@@ -4,6 +4,15 @@ Contract for every method:
 - `deadline` is seconds for the whole call. A member that does not answer in time raises MemberTimeout.
 - Every lower-level error is translated, also inside stream iteration: MemberUnreachable, MemberTimeout, AccessDenied,
   TlsRefused, RevisionUnavailable, StreamBroken, or EtcdError where nothing fits better. `subject` is the endpoint.
+- Where one class has several causes, `context["reason"]` tells them apart. MemberTimeout: `deadline`, `stalled` (a
+  stream), `silent` (the connection), `no-quorum` (the member itself gave up waiting). RevisionUnavailable: `compacted`,
+  `future`. TlsRefused: whose certificate is at fault and how (`authority`, `name`, `expired`, `client-expired`, ...).
+  EtcdError: `learner` (see below), `corrupt` (a CORRUPT alarm blocks the member), `closed` (by `close`), ...
+- A learner serves `status`, a local `read` and, from etcd 3.5, `snapshot`. It refuses everything else: EtcdError with
+  the reason `learner` (etcd: interceptor.go).
+- Without quorum a member serves `status`, local `read` and `member_list`, `hash_kv` and `snapshot`. With
+  authentication on, only to a client certificate that names the user: a password is checked through quorum.
+- A failed connection may be examined before the error is raised, for up to half a second past the deadline.
 - No method retries: whoever calls decides. All methods may be called from several threads.
 """
 
@@ -30,7 +39,8 @@ class EtcdMember(Protocol):
         ...
 
     def member_list(self, *, linearizable: bool, deadline: float) -> MemberList:
-        """Return the members; with `linearizable` through quorum (etcd 3.5+; 3.4 always answers locally)."""
+        """Return the members in order of id; with `linearizable` through quorum (etcd 3.5+; 3.4 always answers
+        locally, whatever is asked)."""
         ...
 
     def alarms(self, *, deadline: float) -> tuple[Alarm, ...]:
@@ -46,11 +56,18 @@ class EtcdMember(Protocol):
         ...
 
     def read(self, *, linearizable: bool, deadline: float) -> int:
-        """Read one (absent) key and return the revision seen. Linearizable is the true test of quorum."""
+        """Read one (absent) key and return the revision seen. Linearizable is the true test of quorum.
+
+        AccessDenied from a linearizable read still means that there is one: etcd asks the quorum first and checks the
+        user's rights after that (v3_server.go, Range). The key is `health`, which etcdctl reads for the same purpose.
+        """
         ...
 
     def snapshot(self, *, stall_deadline: float, total_deadline: float) -> SnapshotStream:
-        """Begin a snapshot stream; see SnapshotStream. `stall_deadline` is the longest silence between messages."""
+        """Return a snapshot stream; see SnapshotStream. Nothing is asked of the member before it is iterated.
+
+        `stall_deadline` is the longest wait for one message, `total_deadline` runs from this call; both are seconds.
+        """
         ...
 
     def close(self) -> None:
@@ -65,8 +82,11 @@ class EtcdConnector(Protocol):
     """
 
     def connect(self, endpoint: str) -> EtcdMember:
-        """Return a connection for one client URL without waiting for it. Raises ConfigError or TlsRefused when the
-        certificate files cannot be used. The caller closes it."""
+        """Return a connection for one client URL without waiting for it; the caller closes it.
+
+        Raises ConfigError when the URL is none, or a certificate, key or password file cannot be used. A client
+        certificate that has expired is no such error: the member judges it, and its refusal (TlsRefused) names it.
+        """
         ...
 
     @property

@@ -20,12 +20,16 @@ class SnapshotChunk:
 class SnapshotStream(Protocol):
     """An open stream. It pins a read transaction on the member: leave it quickly, and always leave it.
 
+    - The member is first asked when the iteration begins; it is iterated once.
     - Iteration yields chunks in order, raises the port's errors (never the library's), and ends when the server ends.
-    - A silence longer than the stall deadline, or a total longer than the total deadline, raises MemberTimeout.
+    - A wait for one message longer than the stall deadline raises MemberTimeout. Only our own waiting counts: a
+      consumer may keep a chunk as long as it likes.
+    - A total longer than the total deadline raises MemberTimeout too, and there all time counts, the consumer's as well.
     - It does *not* judge the content: counting, the trailer and empty messages are the pipeline's matter, because they
       are the same for every source.
-    - Leaving the context cancels the stream; safe at any point and from the iterating thread.
-    - `cancel` may be called from another thread; iteration then raises Cancelled.
+    - Leaving the context cancels the stream; safe at any point and from the iterating thread. Iterating after that
+      raises Cancelled.
+    - `cancel` may be called from another thread, at any time; iteration then raises Cancelled, even out of a wait.
     """
 
     def __enter__(self) -> Self: ...

@@ -66,10 +66,15 @@ def is_auth_off(error: grpc.RpcError) -> bool:
     return "authentication is not enabled" in detail_of(error)
 
 
+def is_out_of_time(error: grpc.RpcError) -> bool:
+    """Tell whether the deadline passed: on our side, or on the member's, which is told of it and may be the first."""
+    return error.code() is _Code.DEADLINE_EXCEEDED or detail_of(error) == "context deadline exceeded"
+
+
 def translate(error: grpc.RpcError, *, call: str, endpoint: str, seconds: float) -> EtcdError:
     """Return our error for a failed call; the caller raises it from `error`."""
     context = {"call": call, "grpc_status": error.code().name, "detail": detail_of(error)}
-    if error.code() is _Code.DEADLINE_EXCEEDED:
+    if is_out_of_time(error):
         return timed_out(call, endpoint=endpoint, seconds=seconds)
     if is_from_etcd(error) or error.code() in _REFUSAL_CODES:
         return _from_etcd(error, call=call, endpoint=endpoint, context=context)
@@ -98,7 +103,7 @@ def timed_out(call: str, *, endpoint: str, seconds: float) -> MemberTimeout:
 def broken_stream(error: grpc.RpcError, *, endpoint: str, received_bytes: int, seconds: float) -> EtcdError:
     """Return the error for a snapshot that failed after it had already carried data."""
     context = {"grpc_status": error.code().name, "detail": detail_of(error), "received_bytes": received_bytes}
-    if error.code() is _Code.DEADLINE_EXCEEDED:
+    if is_out_of_time(error):
         return MemberTimeout(
             f"the snapshot was not finished within {seconds:g} s, after {received_bytes} bytes",
             subject=endpoint,

@@ -60,6 +60,7 @@ SAID = [
     (Code.DATA_LOSS, "etcdserver: corrupt cluster", EtcdError, "corrupt"),
     (Code.RESOURCE_EXHAUSTED, "etcdserver: too many requests", EtcdError, "refused"),
     (Code.DEADLINE_EXCEEDED, "Deadline Exceeded", MemberTimeout, "deadline"),
+    (Code.UNKNOWN, "context deadline exceeded", MemberTimeout, "deadline"),  # a member that was told of our deadline
     (Code.UNAVAILABLE, "failed to connect to all addresses; last error: Connection refused", MemberUnreachable, None),
     (Code.UNAVAILABLE, "errors resolving etcd-0:2379: Domain name not found", MemberUnreachable, None),
     (Code.UNAVAILABLE, "ping timeout", MemberTimeout, "silent"),
@@ -90,6 +91,7 @@ def test_failures_become_our_errors(
     [
         (Code.UNAVAILABLE, "Socket closed", MemberUnreachable),
         (Code.DEADLINE_EXCEEDED, "Deadline Exceeded", MemberTimeout),
+        (Code.UNKNOWN, "context deadline exceeded", MemberTimeout),
         (Code.INTERNAL, "stream terminated by RST_STREAM", StreamBroken),
         (Code.UNKNOWN, "input/output error", StreamBroken),
         (Code.CANCELLED, "CANCELLED", StreamBroken),
