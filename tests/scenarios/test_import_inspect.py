@@ -70,7 +70,15 @@ def test_a_file_that_was_cut_is_examined_as_far_as_it_goes(world: ImportWorld) -
     inspected = world.inspect(world.file("backup.db", world.snapshot_bytes[: len(world.snapshot_bytes) // 2 + 7]))
 
     assert inspected.kind.format is FileFormat.CUT_DATABASE
-    assert inspected.examination.errors
+    assert len(inspected.examination.errors) > 1
+
+
+def test_a_file_that_lost_only_a_part_of_its_trailer_is_not_intact(world: ImportWorld) -> None:
+    """All pages are there, and yet it is not what etcd sent."""
+    inspected = world.inspect(world.file("backup.db", world.snapshot_bytes[:-5]))
+
+    assert [finding.code for finding in inspected.examination.errors] == ["file.cut"]
+    assert not inspected.examination.is_intact
 
 
 def test_a_part_file_is_examined_with_a_warning(world: ImportWorld) -> None:

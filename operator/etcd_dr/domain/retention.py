@@ -133,20 +133,20 @@ class RetentionPlan:
 
 def decide_retention(catalogue: Catalogue, policy: RetentionPolicy, *, now: datetime) -> RetentionPlan:
     """Return the plan for a catalogue. `now` is aware and only decides what lies in the future."""
-    snapshots = sorted(catalogue.snapshots, key=lambda s: (s.taken_at, str(s.id)), reverse=True)
-    found: dict[SnapshotId, list[Reason]] = {snapshot.id: [] for snapshot in snapshots}
+    snapshots = sorted(catalogue.snapshots, key=lambda s: (s.taken_at, s.manifest.id), reverse=True)
+    found: dict[str, list[Reason]] = {snapshot.manifest.id: [] for snapshot in snapshots}
     judged = []
     for snapshot in snapshots:
         peculiar = list(_peculiarities(snapshot, cluster=catalogue.cluster, now=now))
-        found[snapshot.id] += peculiar
+        found[snapshot.manifest.id] += peculiar
         if not any(reason.code is not ReasonCode.PINNED for reason in peculiar):
             judged.append(snapshot)
     rules = [*_safety_rules(judged, policy), *_policy_rules(judged, policy)]
     for snapshot in judged:
-        found[snapshot.id] += [reason for rule in rules if (reason := rule(snapshot))]
+        found[snapshot.manifest.id] += [reason for rule in rules if (reason := rule(snapshot))]
     return RetentionPlan(
         cluster=catalogue.cluster,
-        decisions=tuple(_decision(snapshot, found[snapshot.id]) for snapshot in reversed(snapshots)),
+        decisions=tuple(_decision(snapshot, found[snapshot.manifest.id]) for snapshot in reversed(snapshots)),
         unreadable=catalogue.unreadable,
     )
 
@@ -179,18 +179,20 @@ def _safety_rules(judged: Sequence[Snapshot], policy: RetentionPolicy) -> Iterat
         yield lambda _: Reason(ReasonCode.NOTHING_PROVEN, "no snapshot is proven, so none is removed")
         return
     newest = proven[0]
-    spared = {snapshot.id: place for place, snapshot in enumerate(proven[: max(policy.min_restore_points, 1)], 1)}
+    spared = {
+        snapshot.manifest.id: place for place, snapshot in enumerate(proven[: max(policy.min_restore_points, 1)], 1)
+    }
 
     def restore_point(snapshot: Snapshot) -> Reason | None:
-        if snapshot.id == newest.id:
+        if snapshot.manifest.id == newest.manifest.id:
             return Reason(ReasonCode.NEWEST_PROVEN, "the newest proven snapshot")
-        place = spared.get(snapshot.id)
+        place = spared.get(snapshot.manifest.id)
         return Reason(ReasonCode.RESTORE_POINT, f"proven restore point {place} of {len(spared)}") if place else None
 
     def unproven_gap(snapshot: Snapshot) -> Reason | None:
-        if (snapshot.taken_at, str(snapshot.id)) <= (newest.taken_at, str(newest.id)):
+        if (snapshot.taken_at, snapshot.manifest.id) <= (newest.taken_at, newest.manifest.id):
             return None
-        return Reason(ReasonCode.UNPROVEN_GAP, f"newer than the newest proven one, {newest.id}")
+        return Reason(ReasonCode.UNPROVEN_GAP, f"newer than the newest proven one, {newest.manifest.id}")
 
     def clock_behind(snapshot: Snapshot) -> Reason | None:
         mine, theirs = snapshot.manifest, newest.manifest
@@ -222,7 +224,7 @@ def _counted_rules(policy: RetentionPolicy) -> tuple[_CountedRule, ...]:
         return lambda snapshot: snapshot.taken_at.astimezone(policy.time_zone).strftime(pattern)
 
     return (
-        _CountedRule(ReasonCode.LAST, policy.keep_last, lambda snapshot: str(snapshot.id)),
+        _CountedRule(ReasonCode.LAST, policy.keep_last, lambda snapshot: snapshot.manifest.id),
         # With its offset, because the hour that a clock change repeats is two hours.
         _CountedRule(ReasonCode.HOURLY, policy.keep_hourly, local("%Y-%m-%d %H:00 %z")),
         _CountedRule(ReasonCode.DAILY, policy.keep_daily, local("%Y-%m-%d")),
@@ -242,8 +244,8 @@ class _CountedRule:
 
     def over(self, judged: Sequence[Snapshot]) -> _Rule:
         """Return the rule for these snapshots, which are newest first."""
-        kept: dict[SnapshotId, Reason] = {}
-        stands_for: dict[SnapshotId, SnapshotId] = {}
+        kept: dict[str, Reason] = {}
+        stands_for: dict[str, str] = {}
         counted = 0
         for bucket, group in groupby(judged, key=self.bucket_of):
             if counted == self.count:
@@ -251,9 +253,9 @@ class _CountedRule:
             members = list(group)
             best = min(members, key=_worth)
             counted += best.is_proven
-            kept[best.id] = self._keeping(best, bucket, counted)
-            stands_for |= {snapshot.id: best.id for snapshot in members}
-        return lambda snapshot: kept.get(snapshot.id) or self._removing(stands_for.get(snapshot.id))
+            kept[best.manifest.id] = self._keeping(best, bucket, counted)
+            stands_for |= {snapshot.manifest.id: best.manifest.id for snapshot in members}
+        return lambda snapshot: kept.get(snapshot.manifest.id) or self._removing(stands_for.get(snapshot.manifest.id))
 
     @property
     def _word(self) -> str:
@@ -264,7 +266,7 @@ class _CountedRule:
         note = f"{counted} of {self.count}" if best.is_proven else f"{_state(best)}, so it does not count"
         return Reason(self.code, f"{what} ({note})")
 
-    def _removing(self, representative: SnapshotId | None) -> Reason:
+    def _removing(self, representative: str | None) -> Reason:
         if representative is None:
             return Reason(ReasonCode.BEYOND, f"{self._word}: older than the {self.count} that are kept")
         return Reason(ReasonCode.REPRESENTED, f"{self._word}: {representative} stands for the same time")
