@@ -220,7 +220,10 @@ class _Reader:
         proofs: list[Proof] = []
         unreadable: list[UnreadableEntry] = []
         for level, named in by_level.items():
+            decided_at = None
             for name, stored in sorted(named, key=lambda pair: (pair[0].at, pair[0].token), reverse=True):
+                if decided_at is not None and name.at < decided_at:
+                    break  # names count whole seconds: of the second that decides, all are read
                 try:
                     proofs.append(self._proof(stored, level))
                 except ObjectMissing:
@@ -229,7 +232,7 @@ class _Reader:
                     unreadable.append(_unreadable(f"{folder.name}/{_PROOFS_FOLDER}{name}", error))
                     continue
                 if proofs[-1].result is not ProofResult.INCONCLUSIVE:
-                    break
+                    decided_at = name.at
         return proofs, unreadable
 
     def _proof(self, stored: StoredObject, level: ProofLevel) -> Proof:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from etcd_dr.domain.health import Finding, HealthReport, Severity
@@ -30,20 +30,22 @@ def report_page(report: HealthReport) -> Group:
     if report.quorum.would_tell:
         parts += [Text(""), Text(f"what would tell: {plain(report.quorum.would_tell)}")]
     for finding in report.findings:
-        parts += [Text(""), *finding_lines(finding)]
+        parts += [Text(""), finding_block(finding)]
     return Group(*parts)
 
 
-def finding_lines(finding: Finding) -> list[RenderableType]:
-    """Return one finding as a headline, its evidence and what to do next."""
+def finding_block(finding: Finding) -> Table:
+    """Return one finding: its severity, beside it what was found, the evidence and what to do next."""
     about = f"{finding.member}: " if finding.member else ""
-    headline = Text.assemble(
-        styled(f"{finding.severity.value.upper():<9}", SEVERITY_STYLES[finding.severity]),
-        plain(f"{about}{finding.summary}"),
-    )
     evidence = ", ".join(f"{key} {value}" for key, value in finding.evidence.items() if value is not None)
-    more = (f"{finding.code}: {evidence}" if evidence else finding.code, f"next: {finding.next_step}")
-    return [headline, *(Padding(Text(plain(text)), (0, 0, 0, 9)) for text in more)]
+    block = Table(box=None, show_edge=False, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    block.add_column(no_wrap=True)
+    block.add_column(overflow="fold")
+    severity = styled(finding.severity.value.upper(), SEVERITY_STYLES[finding.severity])
+    block.add_row(severity, Text(plain(f"{about}{finding.summary}")))
+    block.add_row("", Text(plain(f"{finding.code}: {evidence}" if evidence else finding.code)))
+    block.add_row("", Text(plain(f"next: {finding.next_step}")))
+    return block
 
 
 def change_line(report: HealthReport) -> str:

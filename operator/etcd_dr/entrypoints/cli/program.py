@@ -16,6 +16,7 @@ from etcd_dr.entrypoints.cli.doors import DOORS
 from etcd_dr.entrypoints.cli.failures import FailureReport, bug
 from etcd_dr.entrypoints.cli.global_options import GlobalOptions, ask_everywhere
 from etcd_dr.entrypoints.cli.lazy_group import SETTINGS, group_class
+from etcd_dr.entrypoints.cli.process import Process
 from etcd_dr.entrypoints.cli.terminal import READER_GONE_STATUS, ReaderGone, silence
 from etcd_dr.errors import Cancelled, EtcdDrError, UsageError
 
@@ -24,6 +25,7 @@ from etcd_dr.errors import Cancelled, EtcdDrError, UsageError
 class Call:
     """What is known of a call while its words are read. `failure_status` comes from the door that was taken."""
 
+    process: Process
     options: GlobalOptions = field(default_factory=GlobalOptions)
     failure_status: int | None = None
 
@@ -31,12 +33,12 @@ class Call:
 def main() -> None:
     """Carry out the command that this process was called with, and end with its status."""
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], Process.this_one()))
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], process: Process) -> int:
     """Carry out one command and return its exit status; nothing is raised."""
-    call = Call()
+    call = Call(process)
     try:
         status = _command().main(
             args=list(arguments) or ["--help"], prog_name="etcd-dr", standalone_mode=False, obj=call
@@ -48,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, a person reads one clear line
         return _report(arguments, call).tell(_ours(error))
     finally:
-        _flush()
+        _flush(process)
     return status if isinstance(status, int) else 0
 
 
@@ -77,7 +79,8 @@ def _remember(ctx: typer.Context, options: GlobalOptions) -> Call:
 def _begin(ctx: typer.Context, options: GlobalOptions) -> Any:
     from etcd_dr.entrypoints.cli.run import Run  # noqa: PLC0415 - `--help` does without the configuration model
 
-    return Run.of_this_process(_remember(ctx, options).options)
+    call = _remember(ctx, options)
+    return Run(call.options, call.process)
 
 
 def _ours(error: Exception) -> EtcdDrError:
@@ -102,7 +105,7 @@ def _report(arguments: Sequence[str], call: Call) -> FailureReport:
     output = call.options.output or _said(arguments, "--output", "-o", "--write-out", "-w")
     level = call.options.log_level or _said(arguments, "--log-level")
     return FailureReport(
-        sys.stderr, as_json=output in ("json", "yaml"), debug=level == "debug", status=call.failure_status
+        call.process.stderr, as_json=output in ("json", "yaml"), debug=level == "debug", status=call.failure_status
     )
 
 
@@ -120,8 +123,8 @@ def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
+def _flush(process: Process) -> None:
+    for stream in (process.stdout, process.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,34 +26,37 @@ from etcd_dr.config.overrides import parse_user
 from etcd_dr.entrypoints.cli.answers import Document, Output, print_answer
 from etcd_dr.entrypoints.cli.global_options import GlobalOptions
 from etcd_dr.entrypoints.cli.password import with_password
+from etcd_dr.entrypoints.cli.process import Process
 from etcd_dr.entrypoints.cli.progress import NoProgress, progress_on
 from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.ports.cancellation import Cancellation
 
 CONFIG_VARIABLE = "ETCD_DR_CONFIG"
-USUAL_PLACES = (Path("etcd-dr.yaml"), Path("/etc/etcd-dr/etcd-dr.yaml"))
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a command is given. `usual_places` are tried for a configuration file when none is named."""
+    """What a command is given."""
 
     options: GlobalOptions
-    environment: Mapping[str, str]
-    stdin: TextIO
-    stdout: TextIO
-    stderr: TextIO
-    usual_places: tuple[Path, ...] = USUAL_PLACES
+    process: Process
 
-    @classmethod
-    def of_this_process(cls, options: GlobalOptions) -> Run:
-        """Return a run over the process's own environment and streams."""
-        return cls(options, os.environ, sys.stdin, sys.stdout, sys.stderr)
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return self.process.environment
+
+    @property
+    def stdin(self) -> TextIO:
+        return self.process.stdin
+
+    @property
+    def stderr(self) -> TextIO:
+        return self.process.stderr
 
     @property
     def screen(self) -> Screen:
         """Where the answer goes."""
-        return Screen(self.stdout)
+        return Screen(self.process.stdout)
 
     @property
     def output(self) -> Output:
@@ -73,7 +74,7 @@ class Run:
     def config(self) -> Config | None:
         """Return the configuration, or None where no file is named or found. Raises ConfigError."""
         named = self.options.config or _path(self.environment.get(CONFIG_VARIABLE))
-        found = named or next((place for place in self.usual_places if place.is_file()), None)
+        found = named or next((place for place in self.process.usual_places if place.is_file()), None)
         if found is not None:
             return load_config(found, self.environment)
         from_environment = parse_config("", self.environment, subject="the environment")

@@ -19,7 +19,7 @@ from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.quorum import QuorumVerdict
 from etcd_dr.domain.selection import Latest, select
 from etcd_dr.entrypoints.cli.demo.stage import CLUSTER, Stage
-from etcd_dr.entrypoints.cli.health_page import SEVERITY_STYLES, finding_lines
+from etcd_dr.entrypoints.cli.health_page import SEVERITY_STYLES, finding_block
 from etcd_dr.entrypoints.cli.human import size
 from etcd_dr.entrypoints.cli.member_rows import member_table
 from etcd_dr.entrypoints.cli.snapshot.rows import proven_word, result_word
@@ -35,6 +35,8 @@ from etcd_dr.workflows.take_snapshot import take_snapshot
 from etcd_dr.workflows.verify_snapshot import VerifyOutcome, verify_snapshot
 
 _KEYS = [f"/registry/configmaps/demo/settings-{number:04d}" for number in range(600)]
+
+_LINE = 54
 
 
 class Demo:
@@ -96,7 +98,8 @@ class Demo:
     def _prove(self, *snapshots: Snapshot) -> None:
         self._title("3", "Each read back, decrypted, and compared with the live members")
         outcomes = [self._verify(snapshot) for snapshot in snapshots]
-        self._draw(table(("SNAPSHOT", "PROOF", "DETAIL"), _proof_rows(outcomes)))
+        self._draw(table(("SNAPSHOT", "STORED", "INTACT", "CONSISTENT"), map(_proof_row, outcomes)))
+        self._line(outcomes[-1].proofs[-1].detail)
         for outcome in outcomes:
             passed = {proof.level for proof in outcome.proofs if proof.passed}
             promise(ProofLevel.CONSISTENT in passed, f"{outcome.snapshot.id} has the hash of the live members")
@@ -121,7 +124,7 @@ class Demo:
         report = self._rounds.round()
         self._draw(styled(report.summary, SEVERITY_STYLES[report.severity]))
         for finding in report.findings:
-            self._draw(*finding_lines(finding))
+            self._draw(finding_block(finding))
         _promise_verdict(report, victim.label)
 
     def _verify(self, snapshot: Snapshot) -> VerifyOutcome:
@@ -145,7 +148,7 @@ class Demo:
         draw(self._screen, *(Padding(drawing, (0, 0, 0, 3)) for drawing in drawings))
 
 
-def promise(is_kept: bool, text: str) -> None:  # noqa: FBT001 - reads as a sentence at the call
+def promise(is_kept: bool, text: str) -> None:
     """Raise ProofFailed unless the promise is kept."""
     if not is_kept:
         raise ProofFailed(
@@ -167,18 +170,21 @@ def flip_a_bit(path: Path) -> int:
     return place
 
 
-def _proof_rows(outcomes: list[VerifyOutcome]) -> Iterator[tuple[Cell, ...]]:
-    for outcome in outcomes:
-        for proof in outcome.proofs:
-            name = f"{str(outcome.snapshot.id)[-12:]}" if proof is outcome.proofs[0] else ""
-            yield name, result_word(proof.result), proof.detail
+def _proof_row(outcome: VerifyOutcome) -> tuple[Cell, ...]:
+    results: dict[ProofLevel, Cell] = {proof.level: result_word(proof.result) for proof in outcome.proofs}
+    levels = (ProofLevel.STORED, ProofLevel.INTACT, ProofLevel.CONSISTENT)
+    return str(outcome.snapshot.id), *(results.get(level, "not made") for level in levels)
 
 
 def _result_rows(outcome: VerifyOutcome) -> Iterator[tuple[Cell, ...]]:
     for proof in outcome.proofs:
-        yield proof.level.value, result_word(proof.result), proof.detail
+        yield proof.level.value, result_word(proof.result), _short(proof.detail)
     for missing in outcome.not_made:
         yield missing.level.value, styled("not made", "doubtful"), missing.reason
+
+
+def _short(detail: str) -> str:
+    return detail if len(detail) <= _LINE else f"{detail[: _LINE - 3]}..."
 
 
 def _promise_verdict(report: HealthReport, victim: str) -> None:
