@@ -102,7 +102,7 @@ class S3Settings:
     storage_class: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
     checksum: Literal["crc32c", "md5", "none"] = "crc32c"
-    part_bytes: int = 16 * MIB
+    part_bytes: int = 8 * MIB
     upload_threads: int = 3
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0

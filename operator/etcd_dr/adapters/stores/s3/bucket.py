@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 from etcd_dr.adapters.stores.s3.client import build_client
 from etcd_dr.adapters.stores.s3.failures import LIBRARY_ERRORS, Place, translated
 from etcd_dr.adapters.stores.settings import S3Settings
-from etcd_dr.errors import ObjectMissing
+from etcd_dr.errors import ObjectMissing, StoreDenied
 from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.object_store import StoredObject
 
@@ -62,7 +63,8 @@ class Bucket:
 
     def _need_existence(self) -> None:
         if not self._is_known_to_exist:
-            self.call("head_bucket")
+            with contextlib.suppress(StoreDenied):  # 403 is what an existing bucket says to those without the right
+                self.call("head_bucket")
             self._is_known_to_exist = True
 
     def _place(self, operation: str, key: str) -> Place:

@@ -1,8 +1,8 @@
 """The parts of a multipart upload: how large each one is, and how they are sent by a few threads in bounded memory.
 
 S3 allows 10,000 parts, 5 MiB to 5 GiB each, and the size of a snapshot is not known when its first byte arrives. So
-the first 5,000 parts have the configured size (16 MiB: 78 GiB, which is beyond any etcd), and then the size doubles
-every 500 parts: 10,000 parts reach 8 TiB. Memory is the part that is being filled and, in flight, `threads` parts of
+the first 5,000 parts have the configured size (8 MiB: 39 GiB, which is beyond any etcd), and then the size doubles
+every 500 parts: 10,000 parts reach 4 TiB. Memory is the part that is being filled and, in flight, `threads` parts of
 the first size or one larger part.
 """
 

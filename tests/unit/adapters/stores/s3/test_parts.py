@@ -25,7 +25,7 @@ def test_ten_thousand_parts_hold_the_largest_object() -> None:
 
 
 def test_parts_of_any_etcd_have_one_size() -> None:
-    """Up to 78 GiB memory does not grow."""
+    """For the first 5,000 parts memory does not grow."""
     assert {part_size_bytes(number, first_bytes=16 * MIB) for number in range(1, 5001)} == {16 * MIB}
     assert part_size_bytes(5001, first_bytes=16 * MIB) == 32 * MIB
     assert part_size_bytes(5501, first_bytes=16 * MIB) == 64 * MIB

@@ -18,7 +18,15 @@ from botocore.stub import ANY, Stubber
 from etcd_dr.adapters.stores import S3Settings
 from etcd_dr.adapters.stores.s3 import S3ObjectStore
 from etcd_dr.adapters.stores.settings import KeyFiles, ObjectLock
-from etcd_dr.errors import ConfigError, ObjectExists, ObjectLocked, StoreDenied, StoreError, StoreMisconfigured
+from etcd_dr.errors import (
+    ConfigError,
+    ObjectExists,
+    ObjectLocked,
+    ObjectMissing,
+    StoreDenied,
+    StoreError,
+    StoreMisconfigured,
+)
 
 NOW = datetime(2026, 8, 20, 3, 0, tzinfo=UTC)
 HEAD = {"ContentLength": 1, "LastModified": NOW, "ETag": '"e"'}
@@ -169,6 +177,17 @@ def test_bucket_that_may_not_be_asked_for_its_lock_is_believed_to_have_what_sett
         store.delete("v1/a")
 
         server.assert_no_pending_responses()
+
+
+def test_missing_object_is_missing_where_the_bucket_may_not_be_asked(store: S3ObjectStore, server: Stubber) -> None:
+    """HEAD says 404 for a missing bucket too; 403 from the bucket itself proves that it is there. It is asked once."""
+    server.add_client_error("head_object", "404", http_status_code=404)
+    server.add_client_error("head_bucket", "403", http_status_code=403)
+    server.add_client_error("head_object", "404", http_status_code=404)
+
+    for _ in range(2):
+        with pytest.raises(ObjectMissing):
+            store.head("v1/a")
 
 
 def test_list_goes_on_from_page_to_page(store: S3ObjectStore, server: Stubber) -> None:
