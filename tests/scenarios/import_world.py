@@ -79,7 +79,8 @@ class ImportWorld:
         return import_object(key, self._order(order), self.catalogue, ports=self._ports)
 
     def verify(self, snapshot: Snapshot) -> VerifyOutcome:
-        """Verify from the store, as anybody with the identity would."""
+        """Verify from the store a minute later, as anybody with the identity would."""
+        self.clock.advance(60)
         ports = VerifyPorts(
             store=self.store,
             decoder=FakeDecoder(identities=("age1alice",)),

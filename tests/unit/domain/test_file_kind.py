@@ -134,6 +134,7 @@ def test_layers_are_recognised_and_named_as_stages_are(body: bytes, expected: Fi
         ("Größe: 5\n".encode() * 99, "a text file"),
         (b"\x00\x01\x02\x03garbage" * 99, "no format"),
     ],
+    ids=lambda value: "" if isinstance(value, bytes) else None,
 )
 def test_what_is_no_database_is_named_with_advice(body: bytes, words: str) -> None:
     """Somebody who fetched the wrong thing learns what it is and what to do."""
