@@ -80,8 +80,16 @@ class Proof(BaseModel):
 
 
 def newest_by_level(proofs: tuple[Proof, ...]) -> dict[ProofLevel, Proof]:
-    """Return the newest conclusive proof of each level; an inconclusive one only where there is no other."""
+    """Return the newest conclusive proof of each level; an inconclusive one only where there is no other.
+
+    Of two at the very same time the one that failed counts: nobody is told that a damaged snapshot is good.
+    """
     newest: dict[ProofLevel, Proof] = {}
-    for proof in sorted(proofs, key=lambda p: (p.result is not ProofResult.INCONCLUSIVE, p.at)):
+    for proof in sorted(proofs, key=_standing):
         newest[proof.level] = proof
     return newest
+
+
+def _standing(proof: Proof) -> tuple[bool, AwareDatetime, bool]:
+    """Order proofs by how much they count: conclusive, then newer, then failed."""
+    return (proof.result is not ProofResult.INCONCLUSIVE, proof.at, proof.result is ProofResult.FAILED)
