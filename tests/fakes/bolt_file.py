@@ -72,11 +72,11 @@ class PageView:
     offset: int
 
     @property
-    def id(self) -> int:
+    def page_id(self) -> int:
         return self._header()[0]
 
-    @id.setter
-    def id(self, value: int) -> None:
+    @page_id.setter
+    def page_id(self, value: int) -> None:
         self._write(0, value)
 
     @property

@@ -79,7 +79,10 @@ class EtcdHistory:
             record
             for record in self.records
             if record.main <= revision
-            and (last[record.key] is not record or (record.is_deletion and not (keeps_deletions and record.main == revision)))
+            and (
+                last[record.key] is not record
+                or (record.is_deletion and not (keeps_deletions and record.main == revision))
+            )
         ]
         for record in doomed if removes is None else doomed[:removes]:
             self.records.remove(record)

@@ -18,7 +18,23 @@ from etcd_dr.errors import RevisionUnavailable, SnapshotDamaged
 from fakes.bolt_file import BoltFile, Shape, fnv1a
 from fakes.etcd_history import EtcdHistory
 
-INTERESTING = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 62, 1 << 63, (1 << 64) - 1)
+INTERESTING = (
+    0,
+    1,
+    2,
+    3,
+    0x7F,
+    0x80,
+    0xFF,
+    0xFFFF,
+    0x10000,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    1 << 62,
+    1 << 63,
+    (1 << 64) - 1,
+)
 SHAPES = (
     Shape(),
     Shape(leaf_records=4, branch_children=3),
@@ -82,9 +98,13 @@ def _number(data: bytearray, page_size: int, randomness: random.Random) -> None:
     """Put a number that breaks arithmetic where the reader expects one."""
     page = randomness.randrange(max(1, len(data) // page_size))
     width, code = randomness.choice(((2, "<H"), (4, "<I"), (8, "<Q")))
-    at = page * page_size + randomness.choice((0, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)) + 16 * randomness.randrange(3)
+    at = (
+        page * page_size
+        + randomness.choice((0, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64))
+        + 16 * randomness.randrange(3)
+    )
     if at + width <= len(data):
-        value = randomness.choice(INTERESTING + (page, page + 1, len(data), len(data) // page_size))
+        value = randomness.choice((*INTERESTING, page, page + 1, len(data), len(data) // page_size))
         struct.pack_into(code, data, at, value % (1 << 8 * width))
 
 

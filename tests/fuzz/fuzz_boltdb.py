@@ -3,6 +3,8 @@
 The corpus directory is seeded with whole files when it is empty. What crashes is written by atheris to `crash-*`.
 """
 
+# ruff: noqa: PLC0415 - atheris instruments what is imported after it
+
 from __future__ import annotations
 
 import sys

@@ -55,6 +55,7 @@ class Crew:
 
     def __init__(self, helpers: list[subprocess.Popen[bytes]], queue_fd: int, hashes_fd: int, dropped_fd: int) -> None:
         self._helpers = helpers
+        self._dismissed: list[subprocess.Popen[bytes]] = []
         self._source_name = ""
         self.queue = Queue(queue_fd)
         self.hashes_fd = hashes_fd
@@ -86,13 +87,19 @@ class Crew:
         return answers
 
     def dismiss(self) -> None:
-        """Let all helpers go."""
+        """Let all helpers go, without waiting for the system to take them apart; safe to call twice."""
         for helper in self._helpers:
-            _end(helper)
+            helper.kill()  # a helper holds nothing that needs an orderly end
+        self._dismissed += self._helpers
         self._helpers.clear()
 
+    def _await_dismissed(self) -> None:
+        for helper in self._dismissed:
+            _close(helper)
+
     def _bury(self, helper: subprocess.Popen[bytes]) -> None:
-        _end(helper)
+        helper.kill()  # without effect on one that ended by itself, which keeps its own status
+        _close(helper)
         if helper.returncode == -signal.SIGBUS:
             raise FileUnreadable(
                 "the file shrank, or the disk could not read all of it",
@@ -118,6 +125,7 @@ def gathered(source: OpenedSource, *, workers: int | None) -> Iterator[Crew]:
             yield crew
         finally:
             crew.dismiss()
+            crew._await_dismissed()  # noqa: SLF001 - this is its factory
 
 
 def _helper_count(source: OpenedSource, workers: int | None) -> int:
@@ -150,15 +158,11 @@ def _start(fds: Sequence[int]) -> subprocess.Popen[bytes]:
     )
 
 
-def _end(helper: subprocess.Popen[bytes]) -> None:
-    """Close a helper's input, which ends it; make sure that it is gone."""
+def _close(helper: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a helper that was killed or has died, and close its pipes."""
     with suppress(BrokenPipeError):
         _pipe(helper.stdin).close()
-    try:
-        helper.wait(timeout=0.2)
-    except subprocess.TimeoutExpired:
-        helper.kill()
-        helper.wait()
+    helper.wait()
     _pipe(helper.stdout).close()
 
 

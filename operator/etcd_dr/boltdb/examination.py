@@ -7,7 +7,7 @@ The order of the work:
 
 Rules this module keeps:
 - A number is stated only when every record it depends on was read; otherwise there is no status at all.
-- Live keys and HashKV are stated only when no record of the bucket `key` is wrong.
+- Live keys and HashKV are stated only when nothing in any bucket is wrong.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ def examination(source: OpenedSource, crew: Crew, *, wanted: Wanted, findings: F
         _read_small_buckets(database, reading)
     else:
         _read_all_buckets(database, key_bucket, crew, reading, wanted)
+        crew.dismiss()
     if database.free is not None:
         check_freelist(database.pages, database.free)
     return None if findings.is_incomplete else _status(database, reading)
@@ -92,15 +93,13 @@ def examination(source: OpenedSource, crew: Crew, *, wanted: Wanted, findings: F
 def _read_all_buckets(database: Database, bucket: Bucket, crew: Crew, reading: _Reading, wanted: Wanted) -> None:
     findings = database.pages.findings
     team = Team(database.pages, bucket, crew)
-    hashes = wanted.live_keys or wanted.hash_kv
-    errors_before = findings.error_count
     results = team.perform(
-        CheckChunk(values=True, hashes=hashes), meanwhile=partial(_read_small_buckets, database, reading)
+        CheckChunk(values=True, hashes=wanted.live_keys or wanted.hash_kv),
+        meanwhile=partial(_read_small_buckets, database, reading),
     )
-    errors_of_others = findings.error_count - errors_before
     reading.sums[bucket.name] = _keyspace_sum(results, findings)
     reading.revision = max((result.last_revision for result in results), default=0)
-    if findings.is_incomplete or findings.error_count - errors_before > errors_of_others:
+    if findings.error_count:
         return
     if wanted.live_keys:
         reading.live_key_count = sum(result.live_count for result in team.perform(CountLive()))

@@ -16,17 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etcd_dr.boltdb.findings import shown
-from etcd_dr.boltdb.image import Flags, Image, Ints, Words
+from etcd_dr.boltdb.image import Bytes, Flags, Image, Ints, Words
 
 REVISION_KEY = 17
 TOMBSTONE_KEY = 18
+
+HEAD_BYTES = 24
+"""A revision key and the first bytes of its value, taken out in one go."""
 
 _REVISION = np.dtype(
     {
         "names": ["main", "separator", "sub", "mark"],
         "formats": [">u8", "u1", ">u8", "u1"],
         "offsets": [0, 8, 9, 17],
-        "itemsize": 24,
+        "itemsize": HEAD_BYTES,
     }
 )
 
@@ -137,7 +140,12 @@ class RevisionKeys:
     @classmethod
     def read(cls, image: Image, start: Ints, size: Ints) -> Self:
         """See Keys."""
-        fields = image.pieces(start, _REVISION.itemsize).reshape(-1).view(_REVISION)
+        return cls.of_heads(image.pieces(start, HEAD_BYTES), size)
+
+    @classmethod
+    def of_heads(cls, heads: Bytes, size: Ints) -> Self:
+        """Return keys of which the first `HEAD_BYTES` bytes, and what follows them, have been taken out already."""
+        fields = heads.reshape(-1).view(_REVISION)
         main = fields["main"].astype(np.uint64)
         sub = fields["sub"].astype(np.uint64)
         marked = size == TOMBSTONE_KEY

@@ -1,7 +1,7 @@
 """The bucket `key`: every revision of every key, read in chunks of whole leaf pages.
 
 Rules this module keeps:
-- A chunk is some leaves with about 16000 records: its arrays fit the processor's cache, and its results do not depend
+- A chunk is some leaves with about 12000 records: its arrays fit the processor's cache, and its results do not depend
   on which process computes them or in which order.
 - Records have ordinals: the position they have when every page holds what its header announces. Arrays over all
   records are addressed by them.
@@ -20,12 +20,12 @@ from crc32c import crc32c
 from etcd_dr.boltdb import keyvalue, userkeys
 from etcd_dr.boltdb.elements import Elements, read_elements
 from etcd_dr.boltdb.findings import Findings, shown
-from etcd_dr.boltdb.image import Flags, Image, Ints, Words
-from etcd_dr.boltdb.keys import RevisionKeys
+from etcd_dr.boltdb.image import Bytes, Flags, Image, Ints, Words
+from etcd_dr.boltdb.keys import HEAD_BYTES, RevisionKeys
 from etcd_dr.boltdb.tree import Leaves
 
 WHERE = "bucket key"
-_RECORDS_PER_CHUNK = 16_384
+_RECORDS_PER_CHUNK = 12_288
 _BYTES_PER_RECORD = 512
 """Weight of a record against its bytes when chunks are cut, so that large values do not make chunks large."""
 _MAX_CHUNKS = 8_192
@@ -38,6 +38,8 @@ class Records:
     """The records of one chunk in order."""
 
     elements: Elements
+    heads: Bytes
+    """The first bytes of each record."""
     keys: RevisionKeys
     ordinal: int
     """Ordinal of the first one."""
@@ -78,6 +80,8 @@ class Keyspace:
             return 0
         # Everything in a leaf sorts before the separator of the next one: only one leaf needs a look.
         leaf = int(np.searchsorted(self._leaves.lower.main, np.uint64(min(revision, _MAX_REVISION)), side="right")) - 1
+        if leaf < 0:
+            return 0
         pages = self._leaves.spans.part(leaf, leaf + 1)
         elements = read_elements(self._image, pages, leaf=True, where=WHERE, findings=Findings())
         main = RevisionKeys.read(self._image, elements.start, elements.key_size).main
@@ -90,14 +94,14 @@ class Keyspace:
         elements = read_elements(self._image, pages, leaf=True, where=WHERE, findings=findings)
         if elements.extra.any():
             elements = self._without_buckets(elements, begin, findings)
-        keys = RevisionKeys.read(self._image, elements.start, elements.key_size)
+        heads = self._image.pieces(elements.start, HEAD_BYTES)
+        keys = RevisionKeys.of_heads(heads, elements.key_size)
         wrong = keys.malformed()
         if wrong.any():
             self._report_malformed_keys(elements, wrong, begin, findings)
-            elements = elements.kept(~wrong)
-            keys = keys.take(~wrong)
+            elements, heads, keys = elements.kept(~wrong), heads[~wrong], keys.take(~wrong)
         announced = int(self._ordinals[end] - self._ordinals[begin])
-        return Records(elements, keys, int(self._ordinals[begin]), len(elements) == announced)
+        return Records(elements, heads, keys, int(self._ordinals[begin]), len(elements) == announced)
 
     def check(self, chunk: int, findings: Findings) -> Records:
         """Read a chunk and look at everything in it."""
@@ -124,7 +128,7 @@ class Keyspace:
 
     def user_keys(self, records: Records) -> userkeys.UserKeys:
         """Find the user's key in each record."""
-        return userkeys.located(self._image, records.value, records.elements.end)
+        return userkeys.located(records.heads, records.elements.start, records.value, records.elements.end)
 
     def key_hashes(self, records: Records, keys: userkeys.UserKeys, hasher: userkeys.KeyHasher) -> Words:
         """Return the salted hash of each record's key; the lowest bit says whether the record is a deletion."""

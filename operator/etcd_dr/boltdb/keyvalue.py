@@ -95,16 +95,33 @@ def _puts_fit(image: Image, at: Ints, end: Ints, main: Words) -> Flags:
 
 def _number(word: Words, tag: int) -> tuple[Words, Words, Flags]:
     """Read a tag byte and a varint of at most seven bytes: the number, the bits of both, whether they are there."""
-    terminators = ~word & np.uint64(0x8080_8080_8080_8000)
-    is_there = ((word & np.uint64(0xFF)) == tag) & (terminators != 0)
-    through_terminator = terminators ^ (terminators - np.uint64(1))
-    bits = np.bitwise_count(through_terminator).astype(np.uint64)
-    groups = ((word & through_terminator) >> np.uint64(8)) & np.uint64(0x007F_7F7F_7F7F_7F7F)
-    # Seven groups of 7 bits close ranks: to 14, to 28, to 49.
-    groups = (groups & np.uint64(0x007F_007F_007F_007F)) | ((groups & np.uint64(0x0000_7F00_7F00_7F00)) >> np.uint64(1))
-    groups = (groups & np.uint64(0x0000_3FFF_0000_3FFF)) | ((groups & np.uint64(0x3FFF_0000_3FFF_0000)) >> np.uint64(2))
-    groups = (groups & np.uint64(0x0000_0000_0FFF_FFFF)) | ((groups & np.uint64(0x0FFF_FFFF_0000_0000)) >> np.uint64(4))
-    return groups, bits, is_there
+    terminators = ~word
+    terminators &= np.uint64(0x8080_8080_8080_8000)
+    is_there: Flags = (word & np.uint64(0xFF)) == tag
+    is_there &= terminators != 0
+    groups = terminators - np.uint64(1)
+    groups ^= terminators  # all bits through the terminator
+    bits = np.bitwise_count(groups)
+    longest = int(bits.max(initial=0))
+    groups &= word
+    groups >>= np.uint64(8)
+    groups &= np.uint64(0x007F_7F7F_7F7F_7F7F)
+    # Seven groups of 7 bits close ranks: to 14, to 28, to 49; short numbers are there sooner.
+    if longest > 16:
+        groups = _closed(groups, 0x007F_007F_007F_007F, 0x0000_7F00_7F00_7F00, 1)
+    if longest > 24:
+        groups = _closed(groups, 0x0000_3FFF_0000_3FFF, 0x3FFF_0000_3FFF_0000, 2)
+    if longest > 40:
+        groups = _closed(groups, 0x0000_0000_0FFF_FFFF, 0x0FFF_FFFF_0000_0000, 4)
+    return groups, bits.astype(np.uint64), is_there
+
+
+def _closed(groups: Words, low: int, high: int, gap: int) -> Words:
+    """Move every second group of bits down to its neighbour."""
+    upper = groups & np.uint64(high)
+    upper >>= np.uint64(gap)
+    upper |= groups & np.uint64(low)
+    return upper
 
 
 def _shifted(window: list[Words], bits: Words) -> list[Words]:

@@ -15,9 +15,10 @@ import numpy as np
 
 from etcd_dr.boltdb.image import Flags, Ints, Words
 
-RECORDS_PER_PARTITION = 524_288
-RECORDS_PER_COMPUTED_PARTITION = 2_097_152
-"""Where hashes are not stored, each partition costs a pass over all records: fewer and larger ones, then."""
+COUNTED_AT_ONCE = 2_097_152
+"""Records of a partition whose live keys are counted: one array of hashes, sorted in place."""
+MARKED_AT_ONCE = 524_288
+"""Records of a partition whose last records are marked: that takes several arrays more."""
 _TAG = np.uint64(1)
 _TABLE_BITS = 16
 
@@ -29,25 +30,28 @@ class Partitioning:
     bits: int
 
     @classmethod
-    def of(cls, record_count: int, *, stored: bool) -> Partitioning:
-        """Return a partitioning into parts of about the size that is handled at once."""
-        size = RECORDS_PER_PARTITION if stored else RECORDS_PER_COMPUTED_PARTITION
-        return cls((record_count // size).bit_length())
+    def of(cls, record_count: int, *, at_once: int) -> Partitioning:
+        """Return a partitioning into parts of at most about so many records."""
+        return cls((record_count // at_once).bit_length())
 
     @property
     def count(self) -> int:
         """Number of partitions."""
         return 1 << self.bits
 
-    def members(self, hashes: Words, partition: int) -> Ints:
-        """Return the indices of the hashes that belong to a partition."""
+    def has(self, hashes: Words, partition: int) -> Flags:
+        """Say for each hash whether it belongs to a partition."""
         if self.bits == 0:
-            return np.arange(len(hashes), dtype=np.int64)
-        return np.flatnonzero(hashes >> np.uint64(64 - self.bits) == np.uint64(partition))
+            return np.ones(len(hashes), dtype=np.bool_)
+        belongs: Flags = hashes >> np.uint64(64 - self.bits) == np.uint64(partition)
+        return belongs
 
 
 def live_count(hashes: Words) -> int:
-    """Count the keys of a partition whose last record is not a deletion. The order of `hashes` is the records'."""
+    """Count the keys of a partition whose last record is not a deletion.
+
+    `hashes` come in record order; they are the caller's no longer.
+    """
     is_deletion = (hashes & _TAG).astype(np.bool_)
     if not is_deletion.any():
         return _distinct(hashes)
@@ -84,5 +88,5 @@ def superseded_or_deleted(hashes: Words) -> Flags:
 def _distinct(hashes: Words) -> int:
     if len(hashes) == 0:
         return 0
-    ordered = np.sort(hashes)
-    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
+    hashes.sort()
+    return 1 + int(np.count_nonzero(hashes[1:] != hashes[:-1]))

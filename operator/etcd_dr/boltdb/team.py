@@ -16,7 +16,7 @@ from etcd_dr.boltdb.keys import RevisionKeys
 from etcd_dr.boltdb.keyspace import Keyspace
 from etcd_dr.boltdb.tree import Pages
 from etcd_dr.boltdb.userkeys import KeyHasher
-from etcd_dr.boltdb.work import CountLive, MarkDropped, Phase, Result, Shared, Worker, phase_to_plain
+from etcd_dr.boltdb.work import Phase, Result, Shared, Worker, phase_to_plain
 
 
 class Team:
@@ -39,8 +39,7 @@ class Team:
 
     def perform(self, phase: Phase, *, meanwhile: Callable[[], None] = lambda: None) -> list[Result]:
         """Return one result per chunk or partition, in order. `meanwhile` is done here while helpers begin."""
-        per_partition = isinstance(phase, CountLive | MarkDropped)
-        count = self._worker.partition_count if per_partition else self.keyspace.chunk_count
+        count = self._worker.queue_length(phase)
         if not self._crew.has_helpers:
             meanwhile()
             return self._worker.perform(phase, range(count))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from etcd_dr.boltdb.image import Flags, Image, Ints, Words
+from etcd_dr.boltdb.image import Bytes, Flags, Image, Ints, Words
 from etcd_dr.boltdb.protobuf import Malformed, message_of
 
 KEY_TAG = 0x0A
@@ -36,10 +36,12 @@ class UserKeys:
     """The record does not begin with a key of at most 16383 bytes: it must be parsed."""
 
 
-def located(image: Image, value: Ints, end: Ints) -> UserKeys:
-    """Find the key in each record value from its first bytes: a tag, a length, the key."""
-    head = image.pieces(value, 4)
-    tag, low, high = head[:, 0], head[:, 1], head[:, 2]
+def located(heads: Bytes, records: Ints, value: Ints, end: Ints) -> UserKeys:
+    """Find the key in each record from its value's first bytes: a tag, a length, the key.
+
+    `heads` hold the first `HEAD_BYTES` bytes of records that begin at `records`, and whose values begin at `value`.
+    """
+    tag, low, high = (_column(heads, value - records + index) for index in range(3))
     has_two_bytes = low >= 0x80
     start = value + 2
     size = low.astype(np.int64)
@@ -52,6 +54,17 @@ def located(image: Image, value: Ints, end: Ints) -> UserKeys:
     if is_odd.any():
         size[is_odd] = 0
     return UserKeys(start, size, is_odd)
+
+
+def _column(heads: Bytes, index: Ints) -> Bytes:
+    """Return one byte of each row; nearly all rows have it in the same column."""
+    usual = int(index[0]) if len(index) else 0
+    column = heads[:, usual]
+    others = np.flatnonzero(index != usual)
+    if len(others):
+        column = column.copy()
+        column[others] = heads[others, index[others]]
+    return column
 
 
 class KeyHasher:
@@ -68,15 +81,16 @@ class KeyHasher:
         result = np.zeros(len(keys.start), dtype=np.uint64)
         words = (keys.size + 7) >> 3
         words[keys.is_odd | (keys.size > LONG_KEY_BYTES)] = 0
-        for count in np.flatnonzero(np.bincount(words)).tolist():
+        counts = np.flatnonzero(np.bincount(words)).tolist()
+        for count in counts:
+            rows = np.flatnonzero(words == count) if len(counts) > 1 else np.arange(len(words))
             if count == 0:
+                for row in rows.tolist():
+                    result[row] = self._alone(image, keys, row, int(value[row]), int(end[row]))
                 continue
-            rows = np.flatnonzero(words == count)
             for begin in range(0, len(rows), _ROWS_AT_ONCE):
                 part = rows[begin : begin + _ROWS_AT_ONCE]
                 result[part] = self._short(image, keys.start[part], keys.size[part], count)
-        for row in np.flatnonzero(words == 0).tolist():
-            result[row] = self._alone(image, keys, row, int(value[row]), int(end[row]))
         return result
 
     def _short(self, image: Image, start: Ints, size: Ints, words: int) -> Words:

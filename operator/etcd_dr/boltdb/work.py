@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from etcd_dr.boltdb.findings import Findings, PlainFindings
 from etcd_dr.boltdb.image import Ints, Words
 from etcd_dr.boltdb.keyspace import Keyspace
-from etcd_dr.boltdb.lastwrites import Partitioning, live_count, superseded_or_deleted
+from etcd_dr.boltdb.lastwrites import COUNTED_AT_ONCE, MARKED_AT_ONCE, Partitioning, live_count, superseded_or_deleted
 from etcd_dr.boltdb.userkeys import KeyHasher
 
 MAX_STORED_RECORDS = 5_000_000
@@ -120,12 +120,20 @@ class Worker:
         self._shared = shared
         self._hasher = hasher
         self._keeps_hashes = len(shared.hashes) == keyspace.record_count
-        self._partitioning = Partitioning.of(keyspace.record_count, stored=self._keeps_hashes)
+        self._counting = Partitioning.of(keyspace.record_count, at_once=COUNTED_AT_ONCE)
+        # Where hashes are not kept each partition costs a pass over all records: fewer and larger ones, then.
+        at_once = MARKED_AT_ONCE if self._keeps_hashes else COUNTED_AT_ONCE
+        self._marking = Partitioning.of(keyspace.record_count, at_once=at_once)
 
-    @property
-    def partition_count(self) -> int:
-        """Number of partitions of keys."""
-        return self._partitioning.count
+    def queue_length(self, phase: Phase) -> int:
+        """Return how many numbers the queue of a phase has: chunks, or partitions of keys."""
+        match phase:
+            case CountLive():
+                return self._counting.count
+            case MarkDropped():
+                return self._marking.count
+            case _:
+                return self._keyspace.chunk_count
 
     def perform(self, phase: Phase, queue: Iterable[int]) -> list[Result]:
         """Return the results for the numbers taken from the queue."""
@@ -133,10 +141,7 @@ class Worker:
             case CheckChunk():
                 return [self._check(phase, chunk) for chunk in queue]
             case CountLive():
-                return [
-                    Result(partition, live_count=live_count(self._partition(partition, self._keyspace.record_count)[1]))
-                    for partition in queue
-                ]
+                return [self._count_live(partition) for partition in queue]
             case MarkDropped():
                 return [self._mark_dropped(phase, partition) for partition in queue]
             case HashChunk():
@@ -162,8 +167,20 @@ class Worker:
             findings=findings.to_plain(),
         )
 
+    def _count_live(self, partition: int) -> Result:
+        if self._keeps_hashes:
+            every = self._shared.hashes
+            hashes = every[self._counting.has(every, partition)]
+        else:
+            hashes = self._computed(self._counting, partition, self._keyspace.record_count)[1]
+        return Result(partition, live_count=live_count(hashes))
+
     def _mark_dropped(self, phase: MarkDropped, partition: int) -> Result:
-        ordinals, hashes = self._partition(partition, phase.end)
+        if self._keeps_hashes:
+            ordinals = np.flatnonzero(self._marking.has(self._shared.hashes[: phase.end], partition))
+            hashes = self._shared.hashes[ordinals]
+        else:
+            ordinals, hashes = self._computed(self._marking, partition, phase.end)
         gone = superseded_or_deleted(hashes)
         self._shared.dropped[ordinals[gone & (ordinals < phase.compacted)]] = 1
         return Result(partition, live_count=int(np.count_nonzero(~gone)))
@@ -181,11 +198,8 @@ class Worker:
         checksum, byte_count = self._keyspace.checksum(records.elements, None if kept.all() else kept)
         return Result(chunk, checksum=checksum, byte_count=byte_count, findings=findings.to_plain())
 
-    def _partition(self, partition: int, end: int) -> tuple[Ints, Words]:
+    def _computed(self, partitioning: Partitioning, partition: int, end: int) -> tuple[Ints, Words]:
         """Return ordinals and hashes of the records of a partition that lie below ordinal `end`."""
-        if self._keeps_hashes:
-            ordinals = self._partitioning.members(self._shared.hashes[:end], partition)
-            return ordinals, self._shared.hashes[ordinals]
         every_ordinal: list[Ints] = []
         every_hash: list[Words] = []
         for chunk in range(self._keyspace.chunk_count):
@@ -193,7 +207,7 @@ class Worker:
             if records.ordinal >= end:
                 break
             hashes = self._keyspace.key_hashes(records, self._keyspace.user_keys(records), self._hasher)
-            members = self._partitioning.members(hashes[: end - records.ordinal], partition)
+            members = np.flatnonzero(partitioning.has(hashes[: end - records.ordinal], partition))
             every_ordinal.append(records.ordinal + members)
             every_hash.append(hashes[members])
         return np.concatenate(every_ordinal), np.concatenate(every_hash)
