@@ -1,6 +1,6 @@
 """Make the large database files of the benchmarks with a real etcd, once, under `.bench/`.
 
-- The keys look like Kubernetes', the values are random, the seed is fixed.
+- The keys look like Kubernetes', the values are random where a shape does not say otherwise, the seed is fixed.
 - Transactions are sent as hand-encoded protobuf: the benchmark must not depend on the adapter it may one day measure.
 - A file appears under its name only when it is whole; a second call returns the path at once.
 """
@@ -24,15 +24,24 @@ BENCH_DIRECTORY = REPOSITORY / ".bench"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a file holds. `churned` rewrites a third of the keys and deletes a tenth, with a compaction between."""
+    """What a file holds. `churned` rewrites a third of the keys and deletes a tenth, with a compaction between.
+
+    `make_value` makes a value from a random source and its size; None: random bytes, which no codec compresses.
+    """
 
     name: str
     key_count: int
     value_bytes: int
     churned: bool = False
+    make_value: Callable[[random.Random, int], bytes] | None = None
 
     def key(self, number: int) -> bytes:
         return b"/registry/pods/namespace-%03d/pod-%08d" % (number % 200, number)
+
+    def value(self, randomness: random.Random) -> bytes:
+        if self.make_value is not None:
+            return self.make_value(randomness, self.value_bytes)
+        return randomness.randbytes(self.value_bytes)
 
 
 LARGE_VALUES = Shape("950k-1KB", 950_000, 1024)
@@ -109,7 +118,7 @@ def _fill(endpoint: str, shape: Shape) -> None:
         compact = channel.unary_unary("/etcdserverpb.KV/Compact")
 
         def put(number: int) -> bytes:
-            value = randomness.randbytes(shape.value_bytes)
+            value = shape.value(randomness)
             return _field(2, _field(2, _field(1, shape.key(number)) + _field(2, value)))
 
         def delete(number: int) -> bytes:

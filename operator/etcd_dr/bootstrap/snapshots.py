@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etcd_dr.adapters.allocator import steady_allocator
 from etcd_dr.bootstrap.envelope import make_decoder, make_encoder
 from etcd_dr.bootstrap.etcd import connect_etcd
 from etcd_dr.bootstrap.local_files import make_scratch
@@ -18,6 +19,7 @@ def pipeline_ports(
     target: Target, store: ObjectStore, surroundings: Surroundings, *, guard: MemberGuard
 ) -> PipelinePorts:
     """Return everything that taking a snapshot talks to. Raises ConfigError and FileUnreadable for keys."""
+    steady_allocator()
     return PipelinePorts(
         connector=connect_etcd(target.need_etcd(), surroundings),
         store=store,
@@ -34,6 +36,7 @@ def pipeline_ports(
 
 def verify_ports(target: Target, store: ObjectStore, surroundings: Surroundings) -> VerifyPorts:
     """Return everything that verifying talks to; live members where the target has any."""
+    steady_allocator()
     return VerifyPorts(
         store=store,
         decoder=make_decoder(target.encryption),

@@ -54,7 +54,7 @@ class S3Section(Section):
     """Object tags, for lifecycle and cost rules of the bucket."""
     checksums: Literal["crc32c", "md5", "none"] = "crc32c"
     """Checksum sent with every object and part; the others are for servers that do not know CRC32C."""
-    part_size_bytes: int = Field(default=16 * _MIB, ge=5 * _MIB, le=1 << 30)
+    part_size_bytes: int = Field(default=8 * _MIB, ge=5 * _MIB, le=1 << 30)
     """Size of an upload's parts; a bucket takes 10 000 of them, so this also bounds the size of an object."""
     upload_threads: int = Field(default=3, ge=1, le=16)
     """Parts under way at once; an upload holds one more than this in memory."""
