@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from etcd_dr.adapters.stores.s3 import S3ObjectStore
 from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
 from etcd_dr.errors import ObjectExists, StoreFull, StoreUnreachable
 from etcd_dr.ports.object_store import ObjectStore
+from real.peers.s3_server import S3Server
 from real.peers.tcp_proxy import TcpProxy
 from real.peers.weed import WeedS3
 from real.store_settings import MIB, PART_BYTES, open_bucket, s3_settings
@@ -61,7 +63,7 @@ def assert_only_an_unfinished_upload_is_left(store: ObjectStore, key: str) -> No
 
 
 @contextmanager
-def bucket_of(server: WeedS3, bucket: str, keys: Path, **more: Any) -> Iterator[S3ObjectStore]:
+def bucket_of(server: S3Server, bucket: str, keys: Path, **more: Any) -> Iterator[S3ObjectStore]:
     store = open_bucket(s3_settings(server, bucket, keys, **more))
     try:
         yield store
@@ -173,13 +175,16 @@ def test_server_that_dies_amid_parts_is_named_and_leaves_nothing(
         assert_only_an_unfinished_upload_is_left(store, "v1/prod/data")
 
 
+@pytest.mark.parametrize("kind", ["s3_server", "lying_s3_server"])
 def test_broken_download_is_resumed(
-    s3_server: WeedS3, s3_bucket: str, tmp_path: Path, tcp_proxy: Callable[[int], TcpProxy]
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path, tcp_proxy: Callable[[int], TcpProxy]
 ) -> None:
     """A connection that breaks twice on the way costs nothing but a second look: every byte arrives once."""
-    proxy = tcp_proxy(s3_server.port)
+    server: S3Server = request.getfixturevalue(kind)
+    bucket = server.make_bucket(f"resumed-{uuid.uuid4().hex[:12]}")
+    proxy = tcp_proxy(server.port)
     body = os.urandom(9 * MIB)
-    with bucket_of(s3_server, s3_bucket, tmp_path, endpoint=f"http://127.0.0.1:{proxy.port}") as store:
+    with bucket_of(server, bucket, tmp_path, endpoint=f"http://127.0.0.1:{proxy.port}") as store:
         store.put("v1/data", body, if_absent=True)
         received = bytearray()
 
@@ -191,6 +196,7 @@ def test_broken_download_is_resumed(
                     proxy.cut()
 
     assert bytes(received) == body
+    assert proxy.connections_made > 2
 
 
 def test_stalled_download_is_resumed(
