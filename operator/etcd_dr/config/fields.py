@@ -28,7 +28,10 @@ def _time_zone(text: str) -> str:
 def _file(value: object) -> object:
     if isinstance(value, str) and (not value or "\0" in value):
         raise ValueError("is not the name of a file")
-    return Path(value).expanduser() if isinstance(value, str) else value
+    try:
+        return Path(value).expanduser() if isinstance(value, str) else value
+    except RuntimeError as error:
+        raise ValueError("begins with ~ and names no home directory that is known") from error
 
 
 def _prefix(text: str) -> str:

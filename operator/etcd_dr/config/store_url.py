@@ -47,9 +47,11 @@ def parse_store_url(text: str) -> StoreSection:
 
 
 def _directory(path: str) -> StoreSection:
-    return StoreSection.model_validate(
-        {"name": STORE_NAME, "directory": {"path": str(Path(path).expanduser().absolute())}}
-    )
+    try:
+        absolute = Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("begins with ~ and names no home directory that is known") from error
+    return StoreSection.model_validate({"name": STORE_NAME, "directory": {"path": str(absolute)}})
 
 
 def _file(text: str) -> StoreSection:

@@ -18,8 +18,11 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 Begin = Callable[[typer.Context, Any], Any]
 
 
-def group_class(doors: Sequence[Door | Group], begin: Begin) -> type[TyperGroup]:
-    """Return a class of group with these doors, for typer to make its root from."""
+def group_class(doors: Sequence[Door | Group], *, begin: Begin, remember: Begin) -> type[TyperGroup]:
+    """Return a class of group with these doors, for typer to make one from.
+
+    `begin` makes what a command is given; `remember` only notes the options that stand before a command's name.
+    """
 
     class LazyGroup(TyperGroup):
         def list_commands(self, _ctx: Any) -> list[str]:
@@ -31,7 +34,7 @@ def group_class(doors: Sequence[Door | Group], begin: Begin) -> type[TyperGroup]
                 return None
             if isinstance(found, Door):
                 ctx.obj.failure_status = found.failure_status
-            return _loaded(found, begin)
+            return _loaded(found, begin=begin, remember=remember)
 
         def format_options(self, ctx: Any, formatter: Any) -> None:
             with formatter.section("Commands"):
@@ -49,13 +52,13 @@ def group_class(doors: Sequence[Door | Group], begin: Begin) -> type[TyperGroup]
     return LazyGroup
 
 
-def _loaded(door: Door | Group, begin: Begin) -> Any:
+def _loaded(door: Door | Group, *, begin: Begin, remember: Begin) -> Any:
     app = typer.Typer(
         add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS
     )
     if isinstance(door, Group):
-        app.callback(cls=group_class(door.doors, begin), help=door.summary, epilog=EPILOG)(
-            ask_everywhere(_nothing, begin, hidden=True)
+        app.callback(cls=group_class(door.doors, begin=begin, remember=remember), help=door.summary, epilog=EPILOG)(
+            ask_everywhere(_nothing, remember, hidden=True)
         )
         command = typer.main.get_command(app)
         command.name = door.name

@@ -58,7 +58,9 @@ def _command() -> Any:
     app = typer.Typer(
         add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS
     )
-    app.callback(cls=group_class(DOORS, _begin))(ask_everywhere(_root, _remember, hidden=False))
+    app.callback(cls=group_class(DOORS, begin=_begin, remember=_remember))(
+        ask_everywhere(_root, _remember, hidden=False)
+    )
     return typer.main.get_command(app)
 
 

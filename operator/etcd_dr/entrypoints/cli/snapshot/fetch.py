@@ -41,7 +41,7 @@ def command(
             place.store,
             place.layout,
             chosen.manifest,
-            to.expanduser().absolute(),
+            to.absolute(),
             decoder=decoder,
             files=make_file_sink(),
             cancellation=switch,

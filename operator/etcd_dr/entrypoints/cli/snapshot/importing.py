@@ -62,7 +62,7 @@ def command(
         )
         for file in files or ():
             catalogue = read_catalogue(place.store, place.layout)
-            outcomes.append((str(file), import_file(file.expanduser(), order, catalogue, ports=ports)))
+            outcomes.append((str(file), import_file(file, order, catalogue, ports=ports)))
         for key in stored_object or ():
             catalogue = read_catalogue(place.store, place.layout)
             outcomes.append((key, import_object(key, order, catalogue, ports=ports)))

@@ -54,7 +54,7 @@ class Keeping:
 @contextmanager
 def kept_as_file(run: Run, surroundings: Surroundings, file: Path, *, overwrite: bool) -> Iterator[Keeping]:
     """Lend a place for one snapshot that becomes `file`. Raises UsageError for a file that cannot be written."""
-    destination = file.expanduser().absolute()
+    destination = file.absolute()
     if destination.is_dir():
         raise UsageError(
             "is a directory", subject=str(file), next_step=f"Name a file in it: etcd-dr snapshot save {file}/etcd.db"

@@ -37,7 +37,7 @@ def examine_file(run: Run, file: Path) -> InspectedFile:
     """Examine a file, print what was found, and return it."""
     with stopped_by_signals() as switch:
         ports = unwrap_ports(Target(encryption=run.encryption()), run.surroundings(switch))
-        inspected = inspect_file(file.expanduser(), ports=ports)
+        inspected = inspect_file(file, ports=ports)
     run.answer(_document(inspected), table=lambda: _table(run, inspected))
     return inspected
 
