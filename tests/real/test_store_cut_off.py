@@ -183,20 +183,20 @@ def test_broken_download_is_resumed(
     server: S3Server = request.getfixturevalue(kind)
     bucket = server.make_bucket(f"resumed-{uuid.uuid4().hex[:12]}")
     proxy = tcp_proxy(server.port)
-    body = os.urandom(9 * MIB)
+    body = os.urandom(48 * MIB)  # the sockets on the way hold some ten MiB that a cut cannot take back
     with bucket_of(server, bucket, tmp_path, endpoint=f"http://127.0.0.1:{proxy.port}") as store:
         store.put("v1/data", body, if_absent=True)
         received = bytearray()
 
         with store.read("v1/data") as chunks:
-            proxy.cut_after(3 * MIB)
+            before = proxy.connections_made
             for chunk in chunks:
                 received += chunk
-                if len(received) == 6 * MIB:
+                if len(received) in {MIB, 24 * MIB}:
                     proxy.cut()
 
     assert bytes(received) == body
-    assert proxy.connections_made > 2
+    assert proxy.connections_made > before
 
 
 def test_stalled_download_is_resumed(
