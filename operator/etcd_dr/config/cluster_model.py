@@ -53,11 +53,15 @@ class RetentionSection(Section):
     keep_last: Count = 0
     """The newest ones."""
     keep_hourly: Count = 0
-    """The newest one of each of the last hours that have one; likewise for the next four."""
+    """The newest one of each of so many hours; hours without a snapshot do not count."""
     keep_daily: Count = 0
+    """Likewise for days."""
     keep_weekly: Count = 0
+    """Likewise for weeks (ISO: from Monday)."""
     keep_monthly: Count = 0
+    """Likewise for months."""
     keep_yearly: Count = 0
+    """Likewise for years."""
     keep_within: Duration | None = None
     """Everything taken within this time before the newest proven one."""
     min_restore_points: int = Field(default=1, ge=1)

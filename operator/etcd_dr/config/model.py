@@ -30,6 +30,7 @@ class CompressionSection(Section):
     """zstd, before encryption."""
 
     algorithm: Literal["zstd", "none"] = "zstd"
+    """`none` stores snapshots as large as the database."""
     level: int = Field(default=1, ge=1, le=19)
     """Higher is smaller and slower; 3 with 2 threads is a fair trade where the network is slow."""
     threads: int = Field(default=0, ge=0, le=16)

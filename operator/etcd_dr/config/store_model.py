@@ -18,6 +18,7 @@ class S3Section(Section):
     files, web identity, instance role."""
 
     bucket: str = Field(min_length=3, max_length=255)
+    """Name of the bucket; it must exist."""
     region: str | None = None
     """Unset: what the AWS environment says."""
     endpoint: str | None = None
@@ -59,6 +60,7 @@ class S3Section(Section):
     upload_threads: int = Field(default=3, ge=1, le=16)
     """Parts under way at once; an upload holds one more than this in memory."""
     connect_timeout: PositiveDuration = timedelta(seconds=10)
+    """Longest wait for a connection."""
     read_timeout: PositiveDuration = timedelta(seconds=60)
     """Longest silence of the server within one request."""
     attempts: int = Field(default=5, ge=1, le=20)
@@ -94,6 +96,7 @@ class DirectorySection(Section):
     """A directory, for one machine or a mounted share. It must exist: a mount that is missing is no empty store."""
 
     path: FilePath
+    """The directory itself; owner-only permissions are enough."""
 
 
 class StoreSection(Section):
