@@ -115,7 +115,7 @@ def _unproven(ballot: Ballot, *, voters: int) -> Quorum:
             ballot, "a majority follows one leader, but no linearizable read came back in time", _ASK_LONGER
         )
     if ballot.answering >= needed:
-        reason = f"{ballot.answering} of {voters} voters answer, but they agree on no leader"
+        reason = f"{ballot.answering} of {voters} voters answer, but they follow no leader that answers"
         return _counted(ballot, QuorumVerdict.LOST_MAY_RETURN, reason)
     if ballot.anybody_names_a_leader:
         reason = f"{ballot.answering} of {voters} voters answer and name a leader, but no read confirms it"

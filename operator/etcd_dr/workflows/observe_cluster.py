@@ -26,7 +26,7 @@ from etcd_dr.workflows.ask_in_lanes import Lanes
 from etcd_dr.workflows.interview_member import Interview
 from etcd_dr.workflows.look_at_peers import PeerLook
 
-_GRACE_SECONDS = 0.5
+_GRACE_SECONDS = 0.7  # an adapter may look for the cause of a silence for half a second more
 _MAX_UNCONFIGURED = 16  # a member list is another party's word
 
 

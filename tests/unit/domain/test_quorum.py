@@ -143,6 +143,14 @@ def test_majority_without_a_common_leader_is_a_loss() -> None:
     assert verdict_on(without_quorum(healthy())).verdict is QuorumVerdict.LOST_MAY_RETURN
 
 
+def test_just_enough_voters_that_name_a_dead_leader_are_a_loss() -> None:
+    """They could elect another one, and did not within the deadline of the read."""
+    quorum = verdict_on(all_bent(silent(healthy(), "m1"), quorum_read=LATE))
+
+    assert quorum.verdict is QuorumVerdict.LOST_MAY_RETURN
+    assert quorum.answering == quorum.needed == 2
+
+
 def test_learners_do_not_count() -> None:
     """Two dead of three voters is a loss, however many learners live."""
     seen = without_quorum(silent(healthy(3, learners=2), "m2", "m3"))
