@@ -28,6 +28,8 @@ from real.peers.weed import WeedS3
 from real.store_settings import MIB, PART_BYTES, open_bucket, s3_settings
 
 _CHILD = Path(__file__).parent / "upload_child.py"
+BEYOND_BUFFERS = 48 * MIB
+"""The sockets on the way hold some ten MiB that a fault can no longer take back."""
 _OPERATOR = Path(__file__).parents[2] / "operator"
 
 
@@ -183,7 +185,7 @@ def test_broken_download_is_resumed(
     server: S3Server = request.getfixturevalue(kind)
     bucket = server.make_bucket(f"resumed-{uuid.uuid4().hex[:12]}")
     proxy = tcp_proxy(server.port)
-    body = os.urandom(48 * MIB)  # the sockets on the way hold some ten MiB that a cut cannot take back
+    body = os.urandom(BEYOND_BUFFERS)
     with bucket_of(server, bucket, tmp_path, endpoint=f"http://127.0.0.1:{proxy.port}") as store:
         store.put("v1/data", body, if_absent=True)
         received = bytearray()
@@ -204,7 +206,7 @@ def test_stalled_download_is_resumed(
 ) -> None:
     """Silence longer than the read timeout counts as a break."""
     proxy = tcp_proxy(s3_server.port)
-    body = os.urandom(4 * MIB)
+    body = os.urandom(BEYOND_BUFFERS)
     more = {"endpoint": f"http://127.0.0.1:{proxy.port}", "read_timeout_seconds": 0.7, "attempts": 5}
     with bucket_of(s3_server, s3_bucket, tmp_path, **more) as store:
         store.put("v1/data", body, if_absent=False)
@@ -213,10 +215,17 @@ def test_stalled_download_is_resumed(
         with store.read("v1/data") as chunks:
             received += next(chunks)
             proxy.stall_after(MIB)
-            store._bucket._client.meta.events.register("before-send.s3.GetObject", lambda **_: proxy.heal())
+            resumed: list[str] = []
+
+            def heal(request: Any, **_: object) -> None:
+                resumed.append(request.headers["Range"])
+                proxy.heal()
+
+            store._bucket._client.meta.events.register("before-send.s3.GetObject", heal)
             received += b"".join(chunks)
 
     assert bytes(received) == body
+    assert resumed
 
 
 def test_download_from_a_dead_server_ends_with_an_error(
@@ -226,7 +235,7 @@ def test_download_from_a_dead_server_ends_with_an_error(
     proxy = tcp_proxy(s3_server.port)
     more = {"endpoint": f"http://127.0.0.1:{proxy.port}", "attempts": 1}
     with bucket_of(s3_server, s3_bucket, tmp_path, **more) as store:
-        store.put("v1/data", bytes(4 * MIB), if_absent=False)
+        store.put("v1/data", bytes(BEYOND_BUFFERS), if_absent=False)
 
         with store.read("v1/data") as chunks:
             next(chunks)
@@ -241,11 +250,11 @@ def test_object_that_is_replaced_while_it_is_read_is_an_error(
     """A resumed download never joins the halves of two objects."""
     proxy = tcp_proxy(s3_server.port)
     with bucket_of(s3_server, s3_bucket, tmp_path, endpoint=f"http://127.0.0.1:{proxy.port}") as store:
-        store.put("v1/data", bytes(8 * MIB), if_absent=False)
+        store.put("v1/data", bytes(BEYOND_BUFFERS), if_absent=False)
 
         with store.read("v1/data") as chunks:
             next(chunks)
-            store.put("v1/data", b"\1" * 8 * MIB, if_absent=False)
+            store.put("v1/data", b"\1" * BEYOND_BUFFERS, if_absent=False)
             proxy.cut()
             with pytest.raises(Exception, match="replaced while it was read") as raised:
                 list(chunks)
