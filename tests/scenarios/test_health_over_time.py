@@ -87,6 +87,21 @@ def test_expired_server_certificate_is_told_beside_the_member_it_makes_unreachab
     assert "openssl s_client" in unreachable.next_step
 
 
+def test_findings_of_one_member_are_told_one_by_one() -> None:
+    """A server and a peer certificate of the same member are two findings, and renewing one clears one."""
+    world = HealthWorld(every=3600)
+    member = world.cluster["m2"]
+    for url, role in ((member.endpoint, CertificateRole.SERVER), (member.row.peer_urls[0], CertificateRole.PEER)):
+        world.probe.certificates[url] = expiring(world, url, role, days=3)
+    world.round()
+
+    del world.probe.certificates[member.endpoint]
+    world.round()
+
+    assert len(world.events.of("health.raised")) == 2
+    assert len(world.events.of("health.cleared")) == 1
+
+
 def test_skewed_clock_of_one_member_is_told_as_its_own() -> None:
     """Leases and certificates depend on it, and etcd has no metric for it."""
     world = HealthWorld()

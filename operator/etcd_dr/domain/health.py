@@ -47,6 +47,7 @@ class Finding:
     """One thing that a rule found. `member` is the member's label or an endpoint; None: the cluster as a whole.
 
     `summary` is lowercase without a full stop; `next_step` is full sentences with a command that can be pasted.
+    `about` tells findings of one code and member apart: the peer, the certificate's role, the fault.
     """
 
     code: str
@@ -55,11 +56,12 @@ class Finding:
     next_step: str
     member: str | None = None
     evidence: Mapping[str, EvidenceValue] = field(default_factory=dict)
+    about: str = ""
 
     @property
-    def identity(self) -> tuple[str, str | None]:
+    def identity(self) -> tuple[str, str | None, str]:
         """What makes it the same finding in the next round."""
-        return (self.code, self.member)
+        return (self.code, self.member, self.about)
 
 
 @dataclass(frozen=True, slots=True)

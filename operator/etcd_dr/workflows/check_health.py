@@ -52,7 +52,7 @@ class HealthWatch:
         self._history: tuple[Observation, ...] = ()
         self._peers: tuple[PeerCertificate, ...] = ()
         self._peers_at: datetime | None = None
-        self._raised: dict[tuple[str, str | None], Finding] = {}
+        self._raised: dict[tuple[str, str | None, str], Finding] = {}
 
     def round(self, snapshots: SnapshotFacts | None = None) -> HealthReport:
         """Return the report of a new round. `snapshots`: what the store says, None where it was not asked."""

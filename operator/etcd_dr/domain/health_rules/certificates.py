@@ -131,6 +131,7 @@ def _finding(s: Situation, shown: _Shown, code: str, severity: Severity, summary
             "source": certificate.source,
             "our_clock": s.now.isoformat(),
         },
+        about=f"{certificate.role} {certificate.serial}",
     )
 
 

@@ -34,6 +34,7 @@ def by_revision(s: Situation) -> Iterator[Finding]:
         + ("" if is_certain else " (seen once; the next round confirms it)"),
         _what_to_do(pairs[0][0][0]),
         evidence={label: f"revision {st.revision} at index {st.raft_applied_index}" for label, st in involved.items()},
+        about="revision",
     )
 
 
@@ -51,6 +52,7 @@ def by_hash(s: Situation) -> Iterator[Finding]:
             _what_to_do(s.view.answering[0] if s.view.answering else None),
             evidence={w.member: f"hash {w.live_hash} at revision {place[0]}" for w in group}
             | {"revision": place[0], "compact_revision": place[1], "snapshot_id": _snapshot_id(s)},
+            about="hash",
         )
 
 

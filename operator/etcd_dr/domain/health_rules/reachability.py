@@ -98,6 +98,7 @@ def peer_disconnected(s: Situation) -> Iterator[Finding]:
                 f"Look at the network and the peer certificates between the two: {SEE_THE_PROCESS}",
                 member=s.view.label_of(endpoint),
                 evidence={"peer": s.view.label(peer), "disconnects": metrics.peer_disconnects if metrics else None},
+                about=s.view.label(peer),
             )
 
 
@@ -115,6 +116,7 @@ def peer_slow(s: Situation) -> Iterator[Finding]:
                     "Look at the network between the two nodes: ping, and mtr, on the peer addresses.",
                     member=s.view.label_of(endpoint),
                     evidence={"peer": s.view.label(peer), "p99_at_most_seconds": p99, "samples": recent.count},
+                    about=s.view.label(peer),
                 )
 
 

@@ -56,6 +56,7 @@ def affected(s: Situation) -> Iterator[Finding]:
                     f"snapshot ({fault.reference}): etcd-dr snapshot save",
                     member=s.view.label_of(endpoint),
                     evidence={"version": status.version, "reference": fault.reference},
+                    about=fault.reference,
                 )
 
 

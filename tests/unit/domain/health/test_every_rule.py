@@ -585,6 +585,15 @@ def test_finding_tells_a_person_what_was_seen_and_what_to_do(case: Case) -> None
         assert len(finding.next_step) > 20
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code} {case.name}".strip())
+def test_no_two_findings_of_a_report_are_the_same_one(case: Case) -> None:
+    """A watch tells what is new by identity, so two findings with one identity would hide each other."""
+    report = evaluate(case.fires, cluster="prod", history=case.past, snapshots=case.stored)
+
+    identities = [f.identity for f in report.findings]
+    assert len(identities) == len(set(identities))
+
+
 def test_nothing_is_found_in_a_healthy_cluster() -> None:
     """A cluster in which all is well has an empty report and exit status 0."""
     report = evaluate(healthy(), cluster="prod", snapshots=facts(), history=(earlier(healthy(), minutes=60),))
