@@ -10,6 +10,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import boto3
 import botocore.session
 from botocore.client import Config
 from botocore.credentials import CredentialResolver
@@ -24,8 +25,9 @@ REGION_OF_OTHER_STORES = "us-east-1"
 
 
 def build_client(settings: S3Settings) -> Any:
-    """Return a client. Raises ConfigError for files that cannot be used, and whatever botocore raises for the rest."""
-    return _session(settings).create_client(
+    """Return a client. Raises ConfigError for files that cannot be used, and whatever boto3 raises for the rest."""
+    session = boto3.Session(botocore_session=_session(settings))
+    return session.client(
         "s3",
         region_name=settings.region or (REGION_OF_OTHER_STORES if settings.endpoint else None),
         endpoint_url=settings.endpoint,
