@@ -25,7 +25,8 @@ class GlobalOptions:
     """What was said on the command line; None and empty: nothing."""
 
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Configuration [env: ETCD_DR_CONFIG].")
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Configuration [env: ETCD_DR_CONFIG].", readable=False),
     ] = None
     cluster: Annotated[
         str | None,
@@ -50,10 +51,12 @@ class GlobalOptions:
         list[str] | None, typer.Option("--recipient", metavar="KEY", help="age public key to encrypt to; repeatable.")
     ] = None
     recipients_file: Annotated[
-        list[Path] | None, typer.Option("--recipients-file", metavar="FILE", help="Public keys, one a line.")
+        list[Path] | None,
+        typer.Option("--recipients-file", metavar="FILE", help="Public keys, one a line.", readable=False),
     ] = None
     identity: Annotated[
-        list[Path] | None, typer.Option("--identity", metavar="FILE", help="age private key to open with; repeatable.")
+        list[Path] | None,
+        typer.Option("--identity", metavar="FILE", help="age private key to open with; repeatable.", readable=False),
     ] = None
     no_encryption: Annotated[
         bool, typer.Option("--no-encryption", help="Store in clear, readable by whoever reads the store.")

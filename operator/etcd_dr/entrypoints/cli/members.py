@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etcd_dr.bootstrap.etcd import check_access
 from etcd_dr.bootstrap.health import health_watch
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.health import HealthReport
@@ -19,6 +20,7 @@ def command(run: Run) -> int:
     Role, revision, size, how far it is behind, and when its certificates end; raft indexes and more with -o json.
     """
     target, shared = run.target(), run.surroundings(with_events=False)
+    check_access(target.need_etcd(), shared)
     report = health_watch(target, shared, cluster=target.name or NAME_FOR_THE_FIRST).round()
     run.answer(_document(report), table=lambda: _table(run, report))
     return 0 if any(member.answers for member in report.members) else NoUsableMember.exit_status

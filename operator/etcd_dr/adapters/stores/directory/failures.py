@@ -106,5 +106,14 @@ def missing_root(root: Path) -> StoreMisconfigured:
     )
 
 
+def root_is_a_file(root: Path) -> StoreMisconfigured:
+    """Something else than a directory has the root's name; it must never look like an empty store."""
+    return StoreMisconfigured(
+        "is a file, and a store is a directory",
+        subject=f"file://{root}",
+        next_step="Name the directory that the store lies in. To look into a file: etcd-dr snapshot status FILE",
+    )
+
+
 def object_missing(subject: str) -> ObjectMissing:
     return ObjectMissing("does not exist", subject=subject, next_step="List what there is with: etcd-dr snapshot list")

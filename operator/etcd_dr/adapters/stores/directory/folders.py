@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from etcd_dr.adapters.stores.directory.failures import missing_root
+from etcd_dr.adapters.stores.directory.failures import missing_root, root_is_a_file
 
 Made = TypeVar("Made")
 
@@ -70,6 +70,8 @@ class Folders:
             return os.open(self.root, _FOLDER)
         except FileNotFoundError as error:
             raise missing_root(self.root) from error
+        except NotADirectoryError as error:
+            raise root_is_a_file(self.root) from error
 
 
 def sync_folder(folder: int) -> None:

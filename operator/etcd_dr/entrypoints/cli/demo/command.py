@@ -27,7 +27,9 @@ def command(
     *,
     etcd_dir: Annotated[
         Path | None,
-        typer.Option("--etcd-dir", metavar="DIR", help="Where etcd and etcdctl are [env: ETCD_DR_ETCD_DIRS]."),
+        typer.Option(
+            "--etcd-dir", metavar="DIR", help="Where etcd and etcdctl are [env: ETCD_DR_ETCD_DIRS].", readable=False
+        ),
     ] = None,
 ) -> None:
     """Show it all on a real cluster of its own, in under a minute.

@@ -23,7 +23,10 @@ from etcd_dr.workflows.read_catalogue import read_catalogue
 def command(
     run: Run,
     *,
-    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The plain file to write, readable by you only.")],
+    to: Annotated[
+        Path,
+        typer.Option("--to", metavar="FILE", help="The plain file to write, readable by you only.", readable=False),
+    ],
     snapshot: Which = None,
     at: At = None,
     revision: Revision = None,

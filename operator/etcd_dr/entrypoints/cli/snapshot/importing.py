@@ -29,7 +29,10 @@ def command(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="FILE...", show_default=False, help="Snapshots that other tools wrote, in any envelope."
+            metavar="FILE...",
+            show_default=False,
+            help="Snapshots that other tools wrote, in any envelope.",
+            readable=False,
         ),
     ] = None,
     stored_object: Annotated[

@@ -30,7 +30,12 @@ def command(
     *,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", show_default=False, help="A plain file instead of the store, as etcdctl does."),
+        typer.Argument(
+            metavar="FILE",
+            show_default=False,
+            help="A plain file instead of the store, as etcdctl does.",
+            readable=False,
+        ),
     ] = None,
     endpoint: Annotated[
         str | None, typer.Option("--endpoint", metavar="URL", help="Take it from this member, not from the best one.")

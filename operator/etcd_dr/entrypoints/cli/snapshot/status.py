@@ -23,7 +23,9 @@ from etcd_dr.workflows.inspect_file import InspectedFile, inspect_file
 def command(
     run: Run,
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A snapshot or a member's database, in any envelope.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A snapshot or a member's database, in any envelope.", readable=False)
+    ],
 ) -> int:
     """Examine a database file and print its numbers.
 
