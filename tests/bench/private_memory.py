@@ -6,7 +6,6 @@ that share pages after a fork are counted in full, so the sum is never too small
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
@@ -43,8 +42,8 @@ def _tree(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
         try:
-            for task in os.listdir(f"/proc/{parent}/task"):
-                found += map(int, Path(f"/proc/{parent}/task/{task}/children").read_text().split())
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
         except OSError:
             continue
     return found

@@ -1,6 +1,7 @@
 """Ask one live member for HashKV, again where a second question has a better answer, and never in a loop.
 
-- A member that has not applied the revision yet catches up by serving a linearizable read; then it is asked again.
+- A member catches up by serving a linearizable read: before the question where that was asked for, else when it says
+  that it has not applied the revision yet.
 - Everything that keeps a member from answering is a value: a proof that could not be made is no failed proof.
 """
 
@@ -26,10 +27,21 @@ class LiveHash:
 
 
 def ask_hash(
-    connection: EtcdMember, observed: ObservedMember, *, revision: int, deadline: float, call_deadline: float
+    connection: EtcdMember,
+    observed: ObservedMember,
+    *,
+    revision: int,
+    deadline: float,
+    call_deadline: float,
+    catch_up_first: bool = False,
 ) -> LiveHash:
-    """Return the member's hash at `revision` (`NEWEST`: its current one). Blocks the member while it computes."""
+    """Return the member's hash at `revision` (`NEWEST`: its current one). Blocks the member while it computes.
+
+    With `catch_up_first` it has then applied all that any member had applied when it was asked. That needs quorum.
+    """
     try:
+        if catch_up_first:
+            connection.read(linearizable=True, deadline=call_deadline)
         try:
             answer = connection.hash_kv(revision=revision, deadline=deadline)
         except RevisionUnavailable as error:

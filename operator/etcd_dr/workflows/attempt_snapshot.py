@@ -108,7 +108,6 @@ class _Work:
         self._relay = BlockRelay(scratch)
         self._key = attempt.layout.data(attempt.snapshot_id)
         self._phases: list[Phase] = []
-        self._early_witness = _early_witness(attempt)
         self._early: Future[LiveHash] | None = None
 
     def carry_out(self) -> Received:
@@ -167,16 +166,15 @@ class _Work:
     def _receive(self, pool: ThreadPoolExecutor, stored: Future[StoredCopy]) -> CheckedStream:
         source, limits = self._attempt.candidate, self._attempt.limits
         database_bytes = source.status.db_size_bytes
+        connection = self._attempt.live.connections[source.observed.endpoint]
 
         def write(block: bytes) -> None:
             if stored.done():
                 stored.result()  # raises what ended the storing thread before its time
             self._relay.append(block)
-            if self._early is None and self._early_witness is not None:
-                self._early = pool.submit(self._ask_early, self._early_witness)
 
         with self._timed("receiving", total_bytes=database_bytes) as phase:
-            connection = self._attempt.live.connections[source.observed.endpoint]
+            revision = connection.status(deadline=limits.call_deadline).revision
             with connection.snapshot(
                 stall_deadline=limits.stall_deadline, total_deadline=limits.stream_deadline(database_bytes)
             ) as stream:
@@ -186,21 +184,29 @@ class _Work:
                     subject=source.observed.endpoint,
                     cancellation=self._ports.cancellation,
                     progress=self._ports.progress,
+                    on_first_message=lambda: self._begin_early(pool, revision),
                 )
             self._relay.finish()
             phase.count_bytes = checked.file_bytes
         return checked
 
-    def _ask_early(self, witness: ObservedMember) -> LiveHash:
-        """Ask another follower while the stream runs, at a revision that the file is sure to hold."""
-        source, limits = self._attempt.candidate, self._attempt.limits
-        return ask_hash(
-            self._attempt.live.connections[witness.endpoint],
-            witness,
-            revision=source.observed.revision,
-            deadline=limits.hash_deadline(source.status.db_size_bytes),
-            call_deadline=limits.call_deadline,
-        )
+    def _begin_early(self, pool: ThreadPoolExecutor, revision: int) -> None:
+        """Ask a witness while the stream runs, at a revision that the file is sure to hold.
+
+        The member's state is fixed now, and every compaction it holds has been applied by a witness that catches up
+        first. So the answer stays comparable however soon the members compact past the snapshot.
+        """
+        witness, live, limits = _early_witness(self._attempt), self._attempt.live, self._attempt.limits
+        if witness is not None:
+            self._early = pool.submit(
+                ask_hash,
+                live.connections[witness.endpoint],
+                witness,
+                revision=revision,
+                deadline=limits.hash_deadline(self._attempt.candidate.status.db_size_bytes),
+                call_deadline=limits.call_deadline,
+                catch_up_first=live.quorum_revision is not None,
+            )
 
     def _examine(self, file: PlainFile) -> tuple[Proof, DatabaseStatus]:
         with self._timed("examining"):
@@ -266,17 +272,17 @@ class _Measured:
 
 
 def _early_witness(attempt: Attempt) -> ObservedMember | None:
-    """Return the follower to ask while the stream runs: never the source, never where one question is the limit."""
+    """Return who is asked while the stream runs: another follower where there is one, the source if it is alone."""
     limits, source = attempt.limits, attempt.candidate.status
-    is_large = source.db_size_bytes > limits.hash_max_bytes
-    if is_large or not limits.hash_live_members:
+    if not limits.hash_live_members:
         return None
     witnesses = choose_witnesses(
         attempt.live.members,
         cluster_id=source.cluster_id,
         source_id=source.member_id,
         voter_count=attempt.live.voter_count,
-        is_large=is_large,
+        is_large=source.db_size_bytes > limits.hash_max_bytes,
         wanted=limits.witness_count,
     )
-    return next((m for m in witnesses.in_order if m.id != source.member_id), None)
+    first = next(iter(witnesses.in_order), None)
+    return first if first or witnesses.needs_another else witnesses.last_resort

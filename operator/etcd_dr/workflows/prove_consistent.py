@@ -5,7 +5,7 @@ The file can answer for every compact revision from its own up to the asked revi
 and the file is hashed with what they say (etcd's mvcc/hash.go). That leaves these cases, none of them a mismatch:
 
 1. The member has compacted past the file's revision: nothing can be compared with it any more. This is why one
-   follower may be asked *early*, while the stream runs, at a revision that the file is sure to hold.
+   member is asked *early*, as soon as the stream has begun, at a revision that the file is sure to hold.
 2. The member answers from its cache of compaction hashes (etcd 3.5.5 and later) with the compact revision *before* the
    file's: asked for its newest revision it computes afresh.
 3. The member is behind: it is made to catch up (ask_hash).

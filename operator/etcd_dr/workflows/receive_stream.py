@@ -23,10 +23,11 @@ def receive_stream(
     subject: str,
     cancellation: Cancellation,
     progress: Progress,
+    on_first_message: Callable[[], object],
 ) -> CheckedStream:
     """Push the blocks of an open stream to `write`, the trailer last and only when it is right.
 
-    Raises StreamBroken for what is not a whole snapshot, Cancelled, and what the stream or `write` raises. The caller
+    `on_first_message` is called once the member has begun to send: from then on its content is fixed. Raises StreamBroken for what is not a whole snapshot, Cancelled, and what the stream or `write` raises. The caller
     leaves the stream's context.
     """
     check = StreamCheck(subject=subject)
@@ -43,8 +44,10 @@ def receive_stream(
         progress.advance(len(block))
 
     with cancellation.on_cancel(stream.cancel):
-        for chunk in stream:
+        for number, chunk in enumerate(stream):
             raise_if_cancelled(cancellation)
+            if number == 0:
+                on_first_message()
             data = check.admit(chunk.blob, chunk.remaining_bytes)
             if not data:
                 continue
