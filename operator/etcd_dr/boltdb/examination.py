@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-from crc32c import crc32c
 
-from etcd_dr.boltdb import checksums
 from etcd_dr.boltdb.buckets import Bucket, check_nested, entries, leaves_of
+from etcd_dr.boltdb.checksums import crc32c, joined
 from etcd_dr.boltdb.contents import Contents
 from etcd_dr.boltdb.crew import Crew
 from etcd_dr.boltdb.database import KEY_BUCKET, Database, open_database
@@ -54,7 +53,7 @@ class _Sum:
         self.byte_count += len(raw)
 
     def append(self, checksum: int, byte_count: int, record_count: int) -> None:
-        self.checksum = checksums.joined(self.checksum, checksum, byte_count)
+        self.checksum = joined(self.checksum, checksum, byte_count)
         self.byte_count += byte_count
         self.record_count += record_count
 

@@ -15,10 +15,8 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from crc32c import crc32c
-
-from etcd_dr.boltdb import checksums
 from etcd_dr.boltdb.buckets import entries, leaves_of
+from etcd_dr.boltdb.checksums import crc32c, joined
 from etcd_dr.boltdb.contents import Contents
 from etcd_dr.boltdb.crew import Crew
 from etcd_dr.boltdb.database import KEY_BUCKET, open_database
@@ -48,7 +46,7 @@ def compute_hash_kv(team: Team, *, revision: int, compact_revision: int, finishe
     checksum = crc32c(KEY_BUCKET)
     for result in team.perform(HashChunk(end=end, compacted=compacted, at_compaction=compact_revision)):
         _must_be_whole(result)
-        checksum = checksums.joined(checksum, result.checksum, result.byte_count)
+        checksum = joined(checksum, result.checksum, result.byte_count)
     return HashKv(checksum, revision, compact_revision)
 
 

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from crc32c import crc32c
 
 from etcd_dr.boltdb import keyvalue, userkeys
+from etcd_dr.boltdb.checksums import crc32c
 from etcd_dr.boltdb.elements import Elements, read_elements
 from etcd_dr.boltdb.findings import Findings, shown
 from etcd_dr.boltdb.image import Bytes, Flags, Image, Ints, Words

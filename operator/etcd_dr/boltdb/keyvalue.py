@@ -77,15 +77,21 @@ def _puts_fit(image: Image, at: Ints, end: Ints, main: Words) -> Flags:
     """Check what follows the key: three numbers, the value, the lease."""
     words = image.pieces(at, 32).view("<u8")
     window = [np.ascontiguousarray(words[:, column]) for column in range(4)]
-    create, create_bits, fits = _number(window[0], _CREATE)
+    create, create_bits, fits = _groups(window[0], _CREATE)
     window = _shifted(window, create_bits)
-    mod, mod_bits, is_mod = _number(window[0], _MOD)
+    mod, mod_bits, is_there = _groups(window[0], _MOD)
+    fits &= is_there
+    # Groups of equal weight stand at equal places, so they compare as the numbers do.
+    fits &= create <= mod
+    fits &= create > 0
+    fits &= _number(mod, mod_bits) == main
     window = _shifted(window, mod_bits)
-    version, version_bits, is_version = _number(window[0], _VERSION)
-    fits &= is_mod & is_version & (mod == main) & (create <= mod) & (create > 0) & (version > 0)
-    at_value = at + _bytes(create_bits + mod_bits + version_bits)
-    size, size_bits, has_value = _number(_shifted(window, version_bits)[0], _VALUE)
-    after = np.where(has_value, at_value + _bytes(size_bits) + size.astype(np.int64), at_value)
+    version, version_bits, is_there = _groups(window[0], _VERSION)
+    fits &= is_there
+    fits &= version > 0
+    size, size_bits, has_value = _groups(_shifted(window, version_bits)[0], _VALUE)
+    after = at + _bytes(create_bits + mod_bits + version_bits)
+    after += np.where(has_value, _bytes(size_bits) + _number(size, size_bits).astype(np.int64), 0)
     ends_there: Flags = after == end
     leased = np.flatnonzero(fits & ~ends_there)
     if len(leased):
@@ -93,27 +99,36 @@ def _puts_fit(image: Image, at: Ints, end: Ints, main: Words) -> Flags:
     return fits & ends_there
 
 
-def _number(word: Words, tag: int) -> tuple[Words, Words, Flags]:
-    """Read a tag byte and a varint of at most seven bytes: the number, the bits of both, whether they are there."""
+def _groups(word: Words, tag: int) -> tuple[Words, Words, Flags]:
+    """Read a tag byte and a varint of at most seven bytes.
+
+    Returns the varint's groups of seven bits, each in a byte of its own; the bits of tag and varint; whether they are
+    there.
+    """
     terminators = ~word
     terminators &= np.uint64(0x8080_8080_8080_8000)
     is_there: Flags = (word & np.uint64(0xFF)) == tag
     is_there &= terminators != 0
     groups = terminators - np.uint64(1)
     groups ^= terminators  # all bits through the terminator
-    bits = np.bitwise_count(groups)
-    longest = int(bits.max(initial=0))
+    bits = np.bitwise_count(groups).astype(np.uint64)
     groups &= word
     groups >>= np.uint64(8)
     groups &= np.uint64(0x007F_7F7F_7F7F_7F7F)
-    # Seven groups of 7 bits close ranks: to 14, to 28, to 49; short numbers are there sooner.
+    return groups, bits, is_there
+
+
+def _number(groups: Words, bits: Words) -> Words:
+    """Return the numbers that groups of seven bits stand for."""
+    longest = int(bits.max(initial=0))
+    # The groups close ranks: to 14 bits, to 28, to 49; short numbers are there sooner.
     if longest > 16:
         groups = _closed(groups, 0x007F_007F_007F_007F, 0x0000_7F00_7F00_7F00, 1)
     if longest > 24:
         groups = _closed(groups, 0x0000_3FFF_0000_3FFF, 0x3FFF_0000_3FFF_0000, 2)
     if longest > 40:
         groups = _closed(groups, 0x0000_0000_0FFF_FFFF, 0x0FFF_FFFF_0000_0000, 4)
-    return groups, bits.astype(np.uint64), is_there
+    return groups
 
 
 def _closed(groups: Words, low: int, high: int, gap: int) -> Words:

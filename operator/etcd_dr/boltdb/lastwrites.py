@@ -9,6 +9,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,7 @@ def live_count(hashes: Words) -> int:
 
     `hashes` come in record order; they are the caller's no longer.
     """
-    is_deletion = (hashes & _TAG).astype(np.bool_)
+    is_deletion = _tags(hashes)
     if not is_deletion.any():
         return _distinct(hashes)
     # Keys that never saw a deletion are most of them, and need no order: set them apart by a small table.
@@ -81,8 +82,13 @@ def superseded_or_deleted(hashes: Words) -> Flags:
     """Say for each record whether it is not the last of its key, or is a deletion."""
     gone = np.ones(len(hashes), dtype=np.bool_)
     last = last_of_each_key(hashes)
-    gone[last] = (hashes[last] & _TAG).astype(np.bool_)
+    gone[last] = _tags(hashes[last])
     return gone
+
+
+def _tags(hashes: Words) -> Flags:
+    lowest_bytes = hashes.view(np.uint8)[::8] if sys.byteorder == "little" else hashes.view(np.uint8)[7::8]
+    return (lowest_bytes & 1).astype(np.bool_)
 
 
 def _distinct(hashes: Words) -> int:

@@ -101,9 +101,10 @@ class KeyHasher:
             word = table[:, index]
             if index == words - 1:
                 word = word & _LOW_BYTES[size - 8 * index]
+            # A product carries a difference upwards only: turned round, the second one carries it everywhere.
             digest ^= word
             digest *= self._odd[2 * index + 1]
-            digest ^= digest >> np.uint64(32)
+            digest.byteswap(inplace=True)
             digest *= self._odd[2 * index + 2]
         digest ^= digest >> np.uint64(29)
         return digest

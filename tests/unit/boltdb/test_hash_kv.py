@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etcd_dr.boltdb import hash_kv
@@ -45,9 +45,11 @@ def test_every_later_compaction_can_be_answered_from_one_file(
     try:
         answer = hash_kv(snapshot, revision=revision, compact_revision=later)
     except RevisionUnavailable as refusal:
-        reason = refusal.context["reason"]
+        # The one refusal that is right here: nothing is alive at R.
         any_alive = any(not record.is_deletion for record in history._last_up_to(revision).values())
-        assume(False) if (reason, any_alive) == ("inconclusive", False) else pytest.fail(f"refused: {reason}")
+        if any_alive or refusal.context["reason"] != "inconclusive":
+            raise
+        return
 
     history.compact(later, keeps_deletions=keeps_deletions)
     assert answer == HashKv(history.hash_kv(revision, later), revision, later)
