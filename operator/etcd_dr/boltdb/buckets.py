@@ -19,7 +19,7 @@ import numpy as np
 from etcd_dr.boltdb.elements import ELEMENT_BYTES, HEADER_BYTES, PageSpans, read_elements
 from etcd_dr.boltdb.findings import shown
 from etcd_dr.boltdb.keys import ByteKeys
-from etcd_dr.boltdb.tree import LEAF_FLAG, K, Leaves, Pages, walk
+from etcd_dr.boltdb.tree import LEAF_FLAG, K, Leaves, Pages, walk, walk_to_leaves
 
 BUCKET_FLAG = 0x01
 MAX_NESTING = 16
@@ -68,22 +68,25 @@ def root_buckets(pages: Pages, root: int) -> list[Bucket]:
     return buckets
 
 
-def leaves_of(pages: Pages, bucket: Bucket, *, order: type[K]) -> Leaves[K]:
-    """Return the leaves of a bucket, wherever it is stored."""
+def leaves_of(pages: Pages, bucket: Bucket, *, order: type[K], look_later: bool = False) -> Leaves[K]:
+    """Return the leaves of a bucket, wherever it is stored; `look_later` leaves the headers of leaves unread."""
     if bucket.root != 0:
-        return walk(pages, bucket.root, order=order, where=bucket.where)
+        walker = walk_to_leaves if look_later else walk
+        return walker(pages, bucket.root, order=order, where=bucket.where)
     offset, size = bucket.offset + _IN_BUCKET.size, bucket.size - _IN_BUCKET.size
     count = _inline_count(pages, bucket, offset, size)
     lowest = order.lowest()
     if count is None:
         nothing = np.zeros(0, dtype=np.int64)
-        return Leaves(PageSpans(nothing, nothing, nothing, nothing), lowest.take(nothing), lowest.take(nothing))
+        spans = PageSpans(nothing, nothing, nothing, nothing)
+        return Leaves(nothing, lowest.take(nothing), lowest.take(nothing), spans)
     page, at, elements, span = (np.array([number], dtype=np.int64) for number in (bucket.page, offset, count, size))
-    return Leaves(PageSpans(page, at, elements, span), lowest, lowest)
+    return Leaves(page, lowest, lowest, PageSpans(page, at, elements, span))
 
 
 def entries(pages: Pages, leaves: Leaves[ByteKeys], *, where: str) -> Iterator[Entry]:
     """Yield what a bucket holds in order, and check the order. `where` names the bucket in findings."""
+    assert leaves.spans is not None  # noqa: S101 - small buckets are walked to the end
     view, last_key = pages.image.view, b""
     for begin in range(0, len(leaves), _LEAVES_AT_ONCE):
         part = leaves.spans.part(begin, begin + _LEAVES_AT_ONCE)
@@ -102,10 +105,10 @@ def entries(pages: Pages, leaves: Leaves[ByteKeys], *, where: str) -> Iterator[E
             leaf = begin + owner
             is_in_place = last_key < key or (last_key == b"" == key)
             if not is_in_place or key < low or not _is_below_fence(leaves, leaf, key):
-                place = f"{where}, page {leaves.spans.page[leaf]}"
+                place = f"{where}, page {leaves.page[leaf]}"
                 pages.findings.error("key.order", place, f"{shown(key)} is outside its place")
             last_key = key
-            page = int(leaves.spans.page[leaf])
+            page = int(leaves.page[leaf])
             yield _entry(pages, key, flags=flags, start=start + key_size, end=end, page=page, where=where)
 
 

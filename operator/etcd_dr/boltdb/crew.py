@@ -53,13 +53,14 @@ class Queue:
 class Crew:
     """The helpers of one run, possibly none; valid inside the `with` of `gathered`."""
 
-    def __init__(self, helpers: list[subprocess.Popen[bytes]], queue_fd: int, hashes_fd: int, dropped_fd: int) -> None:
+    def __init__(self, helpers: list[subprocess.Popen[bytes]], files: Sequence[int]) -> None:
         self._helpers = helpers
         self._dismissed: list[subprocess.Popen[bytes]] = []
         self._source_name = ""
-        self.queue = Queue(queue_fd)
-        self.hashes_fd = hashes_fd
-        self.dropped_fd = dropped_fd
+        self.queue = Queue(files[0] if files else -1)
+        self.marks_file = files[1] if files else -1
+        self.hash_files = files[2:]
+        """One for each process; ours is the first."""
 
     @property
     def has_helpers(self) -> bool:
@@ -113,15 +114,15 @@ def gathered(source: OpenedSource, *, workers: int | None) -> Iterator[Crew]:
     """Start the helpers that are worth it for this source, and end them afterwards."""
     helper_count = _helper_count(source, workers)
     if helper_count == 0:
-        yield Crew([], -1, -1, -1)
+        yield Crew([], [])
         return
-    with _memory_files(3) as fds:
+    with _memory_files(3 + helper_count) as files:
         helpers: list[subprocess.Popen[bytes]] = []
-        crew = Crew(helpers, *fds)
+        crew = Crew(helpers, files)
         crew._source_name = source.name  # noqa: SLF001 - this is its factory
         try:
             # One by one, so that those already started are ended when the next cannot be.
-            helpers.extend(_start([source.fd or 0, *fds]) for _ in range(helper_count))
+            helpers.extend(_start(number + 1, [source.fd or 0, *files]) for number in range(helper_count))
             yield crew
         finally:
             crew.dismiss()
@@ -148,9 +149,9 @@ def _memory_files(count: int) -> Iterator[list[int]]:
             os.close(fd)
 
 
-def _start(fds: Sequence[int]) -> subprocess.Popen[bytes]:
+def _start(number: int, fds: Sequence[int]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "etcd_dr.boltdb.helper", *map(str, fds)],
+        [sys.executable, "-m", "etcd_dr.boltdb.helper", str(number), *map(str, fds)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=fds,

@@ -28,7 +28,7 @@ from etcd_dr.boltdb.hashing import Inconclusive, compute_hash_kv
 from etcd_dr.boltdb.keys import ByteKeys
 from etcd_dr.boltdb.source import OpenedSource
 from etcd_dr.boltdb.team import Team
-from etcd_dr.boltdb.work import CheckChunk, CountLive, Result
+from etcd_dr.boltdb.work import CountLive
 from etcd_dr.domain.database import DatabaseStatus, HashKv
 
 
@@ -92,11 +92,15 @@ def examination(source: OpenedSource, crew: Crew, *, wanted: Wanted, findings: F
 def _read_all_buckets(database: Database, bucket: Bucket, crew: Crew, reading: _Reading, wanted: Wanted) -> None:
     findings = database.pages.findings
     team = Team(database.pages, bucket, crew)
-    results = team.perform(
-        CheckChunk(values=True, hashes=wanted.live_keys or wanted.hash_kv),
+    reading.sums[bucket.name] = _Sum()
+    results = team.check(
+        values=True,
+        hashes=wanted.live_keys or wanted.hash_kv,
+        findings=findings,
         meanwhile=partial(_read_small_buckets, database, reading),
     )
-    reading.sums[bucket.name] = _keyspace_sum(results, findings)
+    for result in results:
+        reading.sums[bucket.name].append(result.checksum, result.byte_count, result.record_count)
     reading.revision = max((result.last_revision for result in results), default=0)
     if findings.error_count:
         return
@@ -114,15 +118,6 @@ def _read_all_buckets(database: Database, bucket: Bucket, crew: Crew, reading: _
             )
         except Inconclusive as reason:
             findings.warning("hashkv.inconclusive", "bucket key", str(reason))
-
-
-def _keyspace_sum(results: list[Result], findings: Findings) -> _Sum:
-    total = _Sum()
-    for result in results:
-        total.append(result.checksum, result.byte_count, result.record_count)
-        if result.findings is not None:
-            findings.merge(Findings.from_plain(result.findings))
-    return total
 
 
 def _read_small_buckets(database: Database, reading: _Reading) -> None:

@@ -24,7 +24,7 @@ from etcd_dr.boltdb.findings import Findings
 from etcd_dr.boltdb.keys import ByteKeys
 from etcd_dr.boltdb.source import OpenedSource
 from etcd_dr.boltdb.team import Team
-from etcd_dr.boltdb.work import CheckChunk, HashChunk, MarkDropped, Result
+from etcd_dr.boltdb.work import HashChunk, MarkDropped, Result
 from etcd_dr.domain.database import HashKv
 from etcd_dr.errors import RevisionUnavailable, SnapshotDamaged
 
@@ -37,10 +37,10 @@ class Inconclusive(Exception):
 
 def compute_hash_kv(team: Team, *, revision: int, compact_revision: int, finished_compaction: int | None) -> HashKv:
     """Return HashKV at R and C. The keyspace must be undamaged, and the hashes of its keys kept. Raises Inconclusive."""
-    end = team.keyspace.records_up_to(revision)
-    compacted = team.keyspace.records_up_to(compact_revision)
+    end = team.records_up_to(revision)
+    compacted = team.records_up_to(compact_revision)
     if compacted and not _mark_dropped(team, end=end, compacted=compacted):
-        if finished_compaction != compact_revision and team.keyspace.records_up_to(compact_revision - 1):
+        if finished_compaction != compact_revision and team.records_up_to(compact_revision - 1):
             raise Inconclusive(f"no key is alive at revision {revision}, and older records are still stored")
         compacted = 0
     checksum = crc32c(KEY_BUCKET)
@@ -68,10 +68,7 @@ def hash_kv_of(source: OpenedSource, crew: Crew, *, revision: int | None, compac
     if findings.error_count:
         raise damaged(source, findings)
     at_c = contents.compact_revision if compact_revision is None else compact_revision
-    results = team.perform(CheckChunk(values=False, hashes=team.keyspace.records_up_to(at_c) > 0))
-    for result in results:
-        if result.findings is not None:
-            findings.merge(Findings.from_plain(result.findings))
+    results = team.check(values=False, hashes=team.may_have_records_up_to(at_c), findings=findings)
     if findings.error_count:
         raise damaged(source, findings)
     current = max([1, contents.compact_revision, *(result.last_revision for result in results)])

@@ -1,36 +1,36 @@
 """The bucket `key`: every revision of every key, read in chunks of whole leaf pages.
 
 Rules this module keeps:
-- A chunk is some leaves with about 12000 records: its arrays fit the processor's cache, and its results do not depend
-  on which process computes them or in which order.
-- Records have ordinals: the position they have when every page holds what its header announces. Arrays over all
-  records are addressed by them.
-- `check` looks at everything (layout, revisions, order, bounds, KeyValue); `records` gives the records of a chunk to
-  whoever computes something from an undamaged bucket.
+- A chunk is some leaves, about as many as hold 16000 records; its results do not depend on which process computes
+  them or in which order. However many records its pages turn out to hold, they are read in parts that stay small.
+- `records` reads a chunk and checks what every use depends on (pages, layout, revision keys, order, bounds);
+  `check_values` looks into the records themselves.
+- What is damaged is left out, with a finding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from etcd_dr.boltdb import keyvalue, userkeys
 from etcd_dr.boltdb.checksums import crc32c
-from etcd_dr.boltdb.elements import Elements, read_elements
+from etcd_dr.boltdb.elements import HEADER_BYTES, Elements, PageSpans, read_elements
 from etcd_dr.boltdb.findings import Findings, shown
-from etcd_dr.boltdb.image import Bytes, Flags, Image, Ints, Words
+from etcd_dr.boltdb.image import Bytes, Flags, Ints, Words
 from etcd_dr.boltdb.keys import HEAD_BYTES, RevisionKeys
-from etcd_dr.boltdb.tree import Leaves
+from etcd_dr.boltdb.tree import Leaves, Pages, leaf_spans
 
 WHERE = "bucket key"
-_RECORDS_PER_CHUNK = 12_288
-_BYTES_PER_RECORD = 512
-"""Weight of a record against its bytes when chunks are cut, so that large values do not make chunks large."""
-_MAX_CHUNKS = 8_192
+MAX_REVISION = (1 << 63) - 1
+_RECORDS_PER_CHUNK = 16_384
+_RECORDS_PER_PART = 32_768
+_LEAVES_PER_CHUNK = (128, 4_096)
+_SAMPLED_LEAVES = 64
 _HIGHEST = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
-_MAX_REVISION = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Records:
     heads: Bytes
     """The first bytes of each record."""
     keys: RevisionKeys
-    ordinal: int
-    """Ordinal of the first one."""
-    is_complete: bool
-    """No element of the chunk was left out, so that ordinals count up by one."""
+    leaf: Ints
+    """Index among the bucket's leaves, by the elements' `owner`."""
+    spans: PageSpans
+    """The pages, by the elements' `owner`."""
 
     @property
     def value(self) -> Ints:
@@ -58,59 +58,62 @@ class Records:
 class Keyspace:
     """The leaves of the bucket, cut into chunks."""
 
-    def __init__(self, image: Image, leaves: Leaves[RevisionKeys]) -> None:
-        self._image = image
+    def __init__(self, pages: Pages, leaves: Leaves[RevisionKeys]) -> None:
+        self._pages = pages
+        self._image = pages.image
         self._leaves = leaves
-        self._cuts = _cuts(leaves)
-        self._ordinals = np.concatenate([[0], np.cumsum(leaves.spans.count)])
+        self._leaves_per_chunk = _leaves_per_chunk(pages, leaves)
 
     @property
     def chunk_count(self) -> int:
         """Number of chunks; they are numbered from 0 in key order."""
-        return len(self._cuts) - 1
+        return -(-len(self._leaves) // self._leaves_per_chunk)
 
-    @property
-    def record_count(self) -> int:
-        """Records that the leaves announce."""
-        return int(self._ordinals[-1])
+    def chunk_before(self, revision: int) -> int:
+        """Return the last chunk that can hold a main revision up to this one; -1 when none can."""
+        # Everything in a leaf sorts before the separator of the next one.
+        bound = np.uint64(min(max(revision, 0), MAX_REVISION))
+        leaf = int(np.searchsorted(self._leaves.lower.main, bound, side="right")) - 1
+        return leaf // self._leaves_per_chunk
 
-    def records_up_to(self, revision: int) -> int:
-        """Return how many records have at most this main revision: the ordinal of the first later one."""
-        if len(self._leaves) == 0 or revision < 0:
-            return 0
-        # Everything in a leaf sorts before the separator of the next one: only one leaf needs a look.
-        leaf = int(np.searchsorted(self._leaves.lower.main, np.uint64(min(revision, _MAX_REVISION)), side="right")) - 1
-        if leaf < 0:
-            return 0
-        pages = self._leaves.spans.part(leaf, leaf + 1)
-        elements = read_elements(self._image, pages, leaf=True, where=WHERE, findings=Findings())
-        main = RevisionKeys.read(self._image, elements.start, elements.key_size).main
-        return int(self._ordinals[leaf]) + int(np.count_nonzero(main <= np.uint64(min(revision, _MAX_REVISION))))
+    def records(self, chunk: int, findings: Findings) -> Iterator[Records]:
+        """Read the records of a chunk, part by part. Raises UnevenTree, see `tree`."""
+        begin = chunk * self._leaves_per_chunk
+        spans, leaf = self._spans(begin, begin + self._leaves_per_chunk, findings)
+        for first, last in _parts(spans):
+            yield self._part(spans.part(first, last), leaf[first:last], findings)
 
-    def records(self, chunk: int, findings: Findings) -> Records:
-        """Read the records of a chunk; what is damaged is left out, with a finding."""
-        begin, end = self._cuts[chunk], self._cuts[chunk + 1]
-        pages = self._leaves.spans.part(begin, end)
-        elements = read_elements(self._image, pages, leaf=True, where=WHERE, findings=findings)
+    def _spans(self, begin: int, end: int, findings: Findings) -> tuple[PageSpans, Ints]:
+        page = self._leaves.page[begin:end]
+        if self._leaves.spans is not None:
+            return self._leaves.spans.part(begin, end), np.arange(begin, begin + len(page), dtype=np.int64)
+        spans, kept = leaf_spans(self._pages.noting(findings), page, where=WHERE)
+        return spans, kept + begin
+
+    def _part(self, spans: PageSpans, leaf: Ints, findings: Findings) -> Records:
+        elements = read_elements(self._image, spans, leaf=True, where=WHERE, findings=findings)
         if elements.extra.any():
-            elements = self._without_buckets(elements, begin, findings)
+            elements = _without_buckets(elements, spans, findings)
         heads = self._image.pieces(elements.start, HEAD_BYTES)
         keys = RevisionKeys.of_heads(heads, elements.key_size)
         wrong = keys.malformed()
         if wrong.any():
-            self._report_malformed_keys(elements, wrong, begin, findings)
+            self._report_malformed_keys(elements, wrong, spans, findings)
             elements, heads, keys = elements.kept(~wrong), heads[~wrong], keys.take(~wrong)
-        announced = int(self._ordinals[end] - self._ordinals[begin])
-        return Records(elements, heads, keys, int(self._ordinals[begin]), len(elements) == announced)
-
-    def check(self, chunk: int, findings: Findings) -> Records:
-        """Read a chunk and look at everything in it."""
-        records = self.records(chunk, findings)
+        records = Records(elements, heads, keys, leaf, spans)
         if len(records):
-            self._check_order(chunk, records, findings)
+            self._check_order(records, findings)
         return records
 
-    def check_values(self, chunk: int, records: Records, keys: userkeys.UserKeys, findings: Findings) -> None:
+    def overflowing(self, records: Records) -> list[tuple[int, int]]:
+        """Return the pages that have overflow pages nobody has claimed yet, and how many."""
+        if self._leaves.spans is not None:
+            return []
+        overflow = records.spans.span // self._pages.page_size - 1
+        some = overflow > 0
+        return list(zip(records.spans.page[some].tolist(), overflow[some].tolist(), strict=True))
+
+    def check_values(self, records: Records, keys: userkeys.UserKeys, findings: Findings) -> None:
         """Judge the KeyValue of each record."""
         is_tombstone = records.keys.is_tombstone
         end = records.elements.end
@@ -124,7 +127,7 @@ class Keyspace:
                 is_tombstone=bool(is_tombstone[row]),
             )
             if complaint is not None:
-                findings.error(complaint.code, self._place(chunk, records, row), complaint.detail)
+                findings.error(complaint.code, _place(records, row), complaint.detail)
 
     def user_keys(self, records: Records) -> userkeys.UserKeys:
         """Find the user's key in each record."""
@@ -150,16 +153,7 @@ class Keyspace:
             checksum = crc32c(view[run_start:run_end], checksum)
         return checksum, int((end - start).sum())
 
-    def key_and_value(self, records: Records) -> Iterator[tuple[bytes, bytes]]:
-        """Yield key and value of each record."""
-        view, elements = self._image.view, records.elements
-        for start, value, end in zip(
-            elements.start.tolist(), records.value.tolist(), elements.end.tolist(), strict=True
-        ):
-            yield bytes(view[start:value]), bytes(view[value:end])
-
-    def _check_order(self, chunk: int, records: Records, findings: Findings) -> None:
-        begin = self._cuts[chunk]
+    def _check_order(self, records: Records, findings: Findings) -> None:
         main, marked_sub = records.keys.main, records.keys.marked_sub
         # A revision is stored once, deletion or not: the mark does not count here.
         falling = np.zeros(len(records), dtype=np.bool_)
@@ -171,12 +165,12 @@ class Keyspace:
         is_first[1:] = owner[1:] != owner[:-1]
         firsts = np.flatnonzero(is_first)
         lasts = np.concatenate([firsts[1:] - 1, [len(owner) - 1]])
-        low = self._leaves.lower.take(owner[firsts] + begin)
+        low = self._leaves.lower.take(records.leaf[owner[firsts]])
         falling[firsts] |= records.keys.take(firsts).before(low)
-        falling[lasts] |= ~records.keys.take(lasts).before(self._upper(owner[lasts] + begin))
+        falling[lasts] |= ~records.keys.take(lasts).before(self._upper(records.leaf[owner[lasts]]))
         for row in findings.sample(np.flatnonzero(falling)):
             detail = f"{records.keys.text(row)} is outside its place"
-            findings.error("key.order", self._place(chunk, records, row), detail)
+            findings.error("key.order", _place(records, row), detail)
 
     def _upper(self, leaf: Ints) -> RevisionKeys:
         """Return what each leaf's keys must stay below."""
@@ -188,32 +182,38 @@ class Keyspace:
             fence.put(is_last, highest)
         return fence
 
-    def _without_buckets(self, elements: Elements, begin: int, findings: Findings) -> Elements:
-        is_bucket = (elements.extra & np.uint64(1)).astype(np.bool_)
-        for row in findings.sample(np.flatnonzero(elements.extra != 0)):
-            place = f"{WHERE}, page {self._leaves.spans.page[begin + elements.owner[row]]}"
-            if is_bucket[row]:
-                findings.lost("record.bucket", place, "a bucket where only records belong")
-            else:
-                findings.error("element.flags", place, f"flags are {int(elements.extra[row]):#x}")
-        return elements.kept(~is_bucket)
-
-    def _report_malformed_keys(self, elements: Elements, wrong: Flags, begin: int, findings: Findings) -> None:
+    def _report_malformed_keys(self, elements: Elements, wrong: Flags, spans: PageSpans, findings: Findings) -> None:
         for row in findings.sample(np.flatnonzero(wrong)):
-            place = f"{WHERE}, page {self._leaves.spans.page[begin + elements.owner[row]]}"
             key = self._image.bytes_at(int(elements.start[row]), int(elements.key_size[row]))
+            place = f"{WHERE}, page {spans.page[elements.owner[row]]}"
             findings.lost("key.malformed", place, f"{shown(key)} is no revision")
 
-    def _place(self, chunk: int, records: Records, row: int) -> str:
-        page = self._leaves.spans.page[self._cuts[chunk] + records.elements.owner[row]]
-        return f"{WHERE}, page {page}, {records.keys.text(row)}"
+
+def _without_buckets(elements: Elements, spans: PageSpans, findings: Findings) -> Elements:
+    is_bucket = (elements.extra & np.uint64(1)).astype(np.bool_)
+    for row in findings.sample(np.flatnonzero(elements.extra != 0)):
+        place = f"{WHERE}, page {spans.page[elements.owner[row]]}"
+        if is_bucket[row]:
+            findings.lost("record.bucket", place, "a bucket where only records belong")
+        else:
+            findings.error("element.flags", place, f"flags are {int(elements.extra[row]):#x}")
+    return elements.kept(~is_bucket)
 
 
-def _cuts(leaves: Leaves[RevisionKeys]) -> list[int]:
-    """Return where chunks begin, as leaf indices, the end included."""
-    if len(leaves) == 0:
-        return [0]
-    weight = np.cumsum(leaves.spans.count * _BYTES_PER_RECORD + leaves.spans.span)
-    target = max(_RECORDS_PER_CHUNK * 2 * _BYTES_PER_RECORD, int(weight[-1]) // _MAX_CHUNKS + 1)
-    chunk = weight // target
-    return [0, *(np.flatnonzero(chunk[1:] != chunk[:-1]) + 1).tolist(), len(leaves)]
+def _place(records: Records, row: int) -> str:
+    return f"{WHERE}, page {records.spans.page[records.elements.owner[row]]}, {records.keys.text(row)}"
+
+
+def _leaves_per_chunk(pages: Pages, leaves: Leaves[RevisionKeys]) -> int:
+    """Return how many leaves hold about the records of a chunk, judged by a few of them."""
+    sample = leaves.page[:: max(1, len(leaves) // _SAMPLED_LEAVES)] * pages.page_size
+    counts = pages.image.pieces(sample, HEADER_BYTES)[:, 10:12].copy().view("<u2")
+    records = max(1, int(counts.mean())) if len(counts) else 1
+    return min(max(_RECORDS_PER_CHUNK // records, _LEAVES_PER_CHUNK[0]), _LEAVES_PER_CHUNK[1])
+
+
+def _parts(spans: PageSpans) -> Iterator[tuple[int, int]]:
+    """Cut pages into runs of not too many records; a single page may exceed it."""
+    filled = np.cumsum(spans.count) // _RECORDS_PER_PART
+    cuts = [0, *(np.flatnonzero(filled[1:] != filled[:-1]) + 1).tolist(), len(spans)]
+    yield from pairwise(cuts)

@@ -3,41 +3,60 @@
 Rules this module keeps:
 - Helpers are only asked when the walk to the leaves found nothing wrong, so that they find the same leaves.
 - Every number of a phase gets exactly one result, whoever it came from; results are returned in order.
+- `check` comes first; what the others are asked depends on it.
 """
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
+
+import numpy as np
 
 from etcd_dr.boltdb.buckets import Bucket, leaves_of
 from etcd_dr.boltdb.crew import Crew
+from etcd_dr.boltdb.findings import Findings
 from etcd_dr.boltdb.keys import RevisionKeys
-from etcd_dr.boltdb.keyspace import Keyspace
-from etcd_dr.boltdb.tree import Pages
+from etcd_dr.boltdb.keyspace import MAX_REVISION, WHERE, Keyspace
+from etcd_dr.boltdb.stores import DropMarks, PrivateHashStore, SharedHashStore
+from etcd_dr.boltdb.tree import Pages, claim
 from etcd_dr.boltdb.userkeys import KeyHasher
-from etcd_dr.boltdb.work import Phase, Result, Shared, Worker, phase_to_plain
+from etcd_dr.boltdb.work import CheckChunk, Phase, Result, Table, Worker, phase_to_plain
+
+
+def _nothing() -> None:
+    """Do nothing meanwhile."""
 
 
 class Team:
-    """Performs phases; `keyspace` is what they are performed on."""
+    """Performs phases on the keyspace."""
 
     def __init__(self, pages: Pages, bucket: Bucket, crew: Crew) -> None:
+        self._pages = pages
+        self._bucket = bucket
         self._crew = crew
-        salt = secrets.token_bytes(16)
-        if bucket.root == 0:
-            crew.dismiss()  # an inline bucket is smaller than a page
-        self._open(pages, bucket, salt)
-        self.keyspace = Keyspace(pages.image, leaves_of(pages, bucket, order=RevisionKeys))
-        if pages.findings.is_incomplete:
-            crew.dismiss()
-        records = self.keyspace.record_count
-        shared = (
-            Shared.in_files(records, crew.hashes_fd, crew.dropped_fd) if crew.has_helpers else Shared.alone(records)
-        )
-        self._worker = Worker(self.keyspace, shared, KeyHasher(salt))
+        self._salt = os.urandom(16)
+        self._table = Table((), ())
+        self._keyspace, self._worker = self._begun(look_later=True)
 
-    def perform(self, phase: Phase, *, meanwhile: Callable[[], None] = lambda: None) -> list[Result]:
+    def check(
+        self, *, values: bool, hashes: bool, findings: Findings, meanwhile: Callable[[], None] = _nothing
+    ) -> list[Result]:
+        """Check all records and return one result per chunk, in order; the findings are merged into `findings`."""
+        results = self.perform(CheckChunk(values=values, hashes=hashes), meanwhile=meanwhile)
+        if any(result.is_uneven for result in results):
+            results = self._checked_alone(CheckChunk(values=values, hashes=hashes))
+        findings.merge(self._walk_findings)
+        for result in results:
+            if result.findings is not None:
+                findings.merge(Findings.from_plain(result.findings))
+        self._claim_overflow(results, findings)
+        self._table = Table([result.record_count for result in results], [result.segment for result in results])
+        self._worker.learn(self._table)
+        self._crew.tell({"learn": [self._table.counts, self._table.segments]})
+        return results
+
+    def perform(self, phase: Phase, *, meanwhile: Callable[[], None] = _nothing) -> list[Result]:
         """Return one result per chunk or partition, in order. `meanwhile` is done here while helpers begin."""
         count = self._worker.queue_length(phase)
         if not self._crew.has_helpers:
@@ -53,16 +72,61 @@ class Team:
         results.update({result.number: result for result in self._worker.perform(phase, unanswered)})
         return [results[number] for number in range(count)]
 
-    def _open(self, pages: Pages, bucket: Bucket, salt: bytes) -> None:
+    def records_up_to(self, revision: int) -> int:
+        """Return how many records have at most this main revision: the ordinal of the first later one."""
+        chunk = self._keyspace.chunk_before(revision) if revision >= 0 else -1
+        if chunk < 0:
+            return 0
+        bound = np.uint64(min(revision, MAX_REVISION))
+        inside = self._keyspace.records(chunk, Findings())
+        return int(self._table.bases()[chunk]) + sum(int(np.count_nonzero(part.keys.main <= bound)) for part in inside)
+
+    def may_have_records_up_to(self, revision: int) -> bool:
+        """Say whether any record can have at most this main revision; may be asked before the check."""
+        return revision >= 0 and self._keyspace.chunk_before(revision) >= 0
+
+    def _begun(self, *, look_later: bool) -> tuple[Keyspace, Worker]:
+        """Walk the tree and get ready, the helpers too where there are any."""
+        if self._bucket.root == 0:
+            self._crew.dismiss()  # an inline bucket is smaller than a page
+        self._open()
+        self._walk_findings = Findings()
+        pages = self._pages.noting(self._walk_findings)
+        claimed_before = self._pages.claimed.copy()
+        leaves = leaves_of(pages, self._bucket, order=RevisionKeys, look_later=look_later)
+        self._claimed_by_walk = self._pages.claimed & ~claimed_before
+        if self._walk_findings.is_incomplete:
+            self._crew.dismiss()
+        keyspace = Keyspace(pages, leaves)
+        files = self._crew.hash_files
+        store = SharedHashStore(files, own=0) if self._crew.has_helpers else PrivateHashStore()
+        marks = DropMarks(self._crew.marks_file if self._crew.has_helpers else None)
+        return keyspace, Worker(keyspace, store, marks, KeyHasher(self._salt))
+
+    def _checked_alone(self, phase: CheckChunk) -> list[Result]:
+        """Check a tree of uneven depth, which no bbolt writes: walk it to its end first, and do all of it here."""
+        self._crew.dismiss()
+        self._pages.claimed[self._claimed_by_walk] = False
+        self._keyspace, self._worker = self._begun(look_later=False)
+        return self.perform(phase)
+
+    def _claim_overflow(self, results: list[Result], findings: Findings) -> None:
+        overflowing = [pair for result in results for pair in result.overflowing]
+        if overflowing:
+            page, overflow = np.array(overflowing, dtype=np.int64).T
+            claim(self._pages.noting(findings), page + 1, overflow - 1, where=WHERE)
+
+    def _open(self) -> None:
+        image = self._pages.image
         self._crew.tell(
             {
                 "open": {
-                    "size": pages.image.size,
-                    "data_size": pages.image.data_size,
-                    "page_size": pages.page_size,
-                    "high_water": pages.high_water,
-                    "root": bucket.root,
-                    "salt": salt.hex(),
+                    "size": image.size,
+                    "data_size": image.data_size,
+                    "page_size": self._pages.page_size,
+                    "high_water": self._pages.high_water,
+                    "root": self._bucket.root,
+                    "salt": self._salt.hex(),
                 }
             }
         )

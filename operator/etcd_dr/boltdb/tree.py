@@ -7,14 +7,17 @@ Rules this module keeps:
 - Separators: each key of a subtree is at least its separator and below the next one (bbolt tx_check.go,
   recursivelyCheckPageKeyOrder). Branches are checked here, leaves by whoever reads them, with `lower` and `fence`.
 - Depth may be uneven; more than 64 levels are taken for damage (a real tree has fewer than ten).
+- The leaves of a large bucket are most of its pages: `walk_to_leaves` stops above them and leaves their headers to
+  those who read them, side by side. bbolt's trees are even; who meets a branch there says so, and `walk` is called.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from etcd_dr.boltdb.elements import ELEMENT_BYTES, HEADER_BYTES, Elements, PageSpans, read_elements
 from etcd_dr.boltdb.findings import Findings, shown
@@ -53,19 +56,29 @@ class Pages:
         claimed[:2] = True
         return cls(image, page_size, high_water, limit, claimed, findings)
 
+    def noting(self, findings: Findings) -> Pages:
+        """Return the same pages, the same claims, with another list for findings."""
+        return replace(self, findings=findings)
+
+
+class UnevenTree(Exception):
+    """A branch hangs where all others of its level have leaves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leaves(Generic[K]):
     """The leaf pages of a bucket in key order."""
 
-    spans: PageSpans
+    page: Ints
     lower: K
     """The separator of each leaf: its first key is not smaller."""
     fence: K
     """The separator that bounds whatever comes before: the keys of leaf i are smaller than fence i + 1."""
+    spans: PageSpans | None
+    """What their headers say; None where nobody has looked yet (`leaf_spans`)."""
 
     def __len__(self) -> int:
-        return len(self.spans)
+        return len(self.page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +107,7 @@ class _Level(Generic[K]):
 
 
 def walk(pages: Pages, root: int, *, order: type[K], where: str) -> Leaves[K]:
-    """Return the leaves under a root page. `where` names the bucket in findings."""
+    """Return the leaves under a root page, each entered. `where` names the bucket in findings."""
     level, _ = _enter(
         pages,
         np.array([root], dtype=np.uint64),
@@ -110,23 +123,67 @@ def walk(pages: Pages, root: int, *, order: type[K], where: str) -> Leaves[K]:
     if level.branch.any():
         pages.findings.lost("tree.depth", where, f"deeper than {MAX_DEPTH} levels")
         level = level.kept(~level.branch)
-    return Leaves(level.spans(pages.page_size), level.lower, level.fence)
+    return Leaves(level.page, level.lower, level.fence, level.spans(pages.page_size))
+
+
+def walk_to_leaves(pages: Pages, root: int, *, order: type[K], where: str) -> Leaves[K]:
+    """Return the leaves under a root page of an even tree, claimed but not looked at unless the root is one."""
+    ids, lower, fence = np.array([root], dtype=np.uint64), order.lowest(), order.lowest()
+    level, _ = _enter(pages, ids, lower=lower, fence=fence, where=where, is_root=True)
+    for _ in range(MAX_DEPTH):
+        if not level.branch.any():
+            return Leaves(level.page, level.lower, level.fence, level.spans(pages.page_size))
+        child, lower, fence, _ = _below(pages, level, order=order, where=where)
+        if _looks_like_leaf(pages, child):
+            kept = np.flatnonzero((child >= 2) & (child < pages.limit))
+            _report_outside(pages, child, where=where)
+            page = child[kept].astype(np.int64)
+            free = claim(pages, page, np.zeros_like(page), where=where)
+            return Leaves(page[free], lower.take(kept[free]), fence.take(kept[free]), None)
+        level, _ = _enter(pages, child, lower=lower, fence=fence, where=where, is_root=False)
+    pages.findings.lost("tree.depth", where, f"deeper than {MAX_DEPTH} levels")
+    none = level.kept(np.zeros(len(level.page), dtype=np.bool_))
+    return Leaves(none.page, none.lower, none.fence, none.spans(pages.page_size))
+
+
+def leaf_spans(pages: Pages, page: Ints, *, where: str) -> tuple[PageSpans, Ints]:
+    """Read the headers of leaves that are claimed already; return the sound ones and which of `page` they are.
+
+    Raises UnevenTree when one of them is a sound branch.
+    """
+    header, sound = _headers(pages, page, where=where, is_root=False)
+    if (header["flags"][sound] == BRANCH_FLAG).any():
+        raise UnevenTree
+    kept = np.flatnonzero(sound)
+    page, header = page[kept], header[kept]
+    span = (1 + header["overflow"].astype(np.int64)) * pages.page_size
+    return PageSpans(page, page * pages.page_size, header["count"].astype(np.int64), span), kept
+
+
+def _looks_like_leaf(pages: Pages, child: Words) -> bool:
+    inside = child[(child >= 2) & (child < pages.limit)][:1].astype(np.int64)
+    header = pages.image.pieces(inside * pages.page_size, HEADER_BYTES).reshape(-1).view(_HEADER)
+    return bool((header["flags"] == LEAF_FLAG).all())
 
 
 def _descend(pages: Pages, level: _Level[K], *, order: type[K], where: str) -> _Level[K]:
     """Replace the branches of a level by their children; leaves stay where they are."""
-    parent, child, lower = _children(pages, level, order=order, where=where)
-    is_first = np.ones(len(parent), dtype=np.bool_)
-    is_first[1:] = parent[1:] != parent[:-1]
-    _check_separators(pages, level, parent, lower, is_first, where=where)
-    entered, kept = _enter(
-        pages, child, lower=lower, fence=_fences(level, parent, lower, is_first), where=where, is_root=False
-    )
+    child, lower, fence, parent = _below(pages, level, order=order, where=where)
+    entered, kept = _enter(pages, child, lower=lower, fence=fence, where=where, is_root=False)
     if level.branch.all():
         return entered
     still = np.flatnonzero(~level.branch)
     by_key = np.argsort(np.concatenate([still, parent[kept]]), kind="stable")
     return _joined(level.kept(~level.branch), entered, by_key)
+
+
+def _below(pages: Pages, level: _Level[K], *, order: type[K], where: str) -> tuple[Words, K, K, Ints]:
+    """Return, for all children of a level's branches: page id, separator, fence, index of the parent."""
+    parent, child, lower = _children(pages, level, order=order, where=where)
+    is_first = np.ones(len(parent), dtype=np.bool_)
+    is_first[1:] = parent[1:] != parent[:-1]
+    _check_separators(pages, level, parent, lower, is_first, where=where)
+    return child, lower, _fences(level, parent, lower, is_first), parent
 
 
 def _children(pages: Pages, level: _Level[K], *, order: type[K], where: str) -> tuple[Ints, Words, K]:
@@ -184,25 +241,38 @@ def _check_separators(pages: Pages, level: _Level[K], parent: Ints, lower: K, is
 def _enter(pages: Pages, ids: Words, *, lower: K, fence: K, where: str, is_root: bool) -> tuple[_Level[K], Ints]:
     """Read and check page headers, and claim the pages; return the sound ones and which of `ids` they are."""
     kept = np.flatnonzero((ids >= 2) & (ids < pages.limit))
-    if len(kept) < len(ids):
-        _report_outside(pages, ids, where=where)
+    _report_outside(pages, ids, where=where)
     page = ids[kept].astype(np.int64)
+    header, sound = _headers(pages, page, where=where, is_root=is_root)
+    kept, page, header = kept[sound], page[sound], header[sound]
+    overflow = header["overflow"].astype(np.int64)
+    free = claim(pages, page, overflow, where=where)
+    index, header = kept[free], header[free]
+    level = _Level(
+        page[free],
+        header["flags"] == BRANCH_FLAG,
+        header["count"].astype(np.int64),
+        overflow[free],
+        lower.take(index),
+        fence.take(index),
+    )
+    return level, index
+
+
+def _headers(pages: Pages, page: Ints, *, where: str, is_root: bool) -> tuple[NDArray[np.void], Flags]:
+    """Read page headers and say which of them are sound."""
     header = pages.image.pieces(page * pages.page_size, HEADER_BYTES).reshape(-1).view(_HEADER)
     count = header["count"].astype(np.int64)
     overflow = header["overflow"].astype(np.int64)
     branch = header["flags"] == BRANCH_FLAG
-    sound = header["id"] == ids[kept]
+    sound = header["id"] == page.astype(np.uint64)
     sound &= branch | (header["flags"] == LEAF_FLAG)
     sound &= page + overflow < pages.limit
     sound &= HEADER_BYTES + ELEMENT_BYTES * count <= (1 + overflow) * pages.page_size
     sound &= (count > 0) | (is_root & ~branch)
-    if not sound.all():
-        for index in pages.findings.sample(np.flatnonzero(~sound)):
-            _report_header(pages, int(page[index]), header[index], where=where)
-    sound &= _claimed(pages, page, overflow, sound, where=where)
-    index = kept[sound]
-    level = _Level(page[sound], branch[sound], count[sound], overflow[sound], lower.take(index), fence.take(index))
-    return level, index
+    for index in pages.findings.sample(np.flatnonzero(~sound)):
+        _report_header(pages, int(page[index]), header[index], where=where)
+    return header, sound
 
 
 def _report_outside(pages: Pages, ids: Words, *, where: str) -> None:
@@ -231,31 +301,31 @@ def _report_header(pages: Pages, page: int, header: np.void, *, where: str) -> N
         pages.findings.lost("page.count", place, f"{count} elements do not fit into the page")
 
 
-def _claimed(pages: Pages, page: Ints, overflow: Ints, sound: Flags, *, where: str) -> Flags:
-    """Claim the sound pages with their overflow; return which of them nobody had claimed before."""
-    first, extra = page[sound], overflow[sound]
-    every = first
-    if extra.any() and int(extra.sum()) < pages.limit:
-        head = np.cumsum(1 + extra) - (1 + extra)
-        every = np.repeat(first - head, 1 + extra) + np.arange(int((1 + extra).sum()), dtype=np.int64)
-    if int(extra.sum()) < pages.limit and not pages.claimed[every].any():
+def claim(pages: Pages, page: Ints, overflow: Ints, *, where: str) -> Flags:
+    """Claim pages with their overflow; return which of them nobody had claimed before."""
+    every, total = page, len(page) + int(overflow.sum())
+    if total > pages.limit:
+        return _claimed_singly(pages, page, overflow, where=where)
+    if total > len(page):
+        head = np.cumsum(1 + overflow) - (1 + overflow)
+        every = np.repeat(page - head, 1 + overflow) + np.arange(total, dtype=np.int64)
+    if not pages.claimed[every].any():
         before = np.count_nonzero(pages.claimed)
         pages.claimed[every] = True
-        if np.count_nonzero(pages.claimed) - before == len(every):
+        if np.count_nonzero(pages.claimed) - before == total:
             return np.ones(len(page), dtype=np.bool_)
         pages.claimed[every] = False
-    return _claimed_singly(pages, page, overflow, sound, where=where)
+    return _claimed_singly(pages, page, overflow, where=where)
 
 
-def _claimed_singly(pages: Pages, page: Ints, overflow: Ints, sound: Flags, *, where: str) -> Flags:
+def _claimed_singly(pages: Pages, page: Ints, overflow: Ints, *, where: str) -> Flags:
     free = np.ones(len(page), dtype=np.bool_)
-    for index in np.flatnonzero(sound).tolist():
-        begin, end = int(page[index]), int(page[index] + overflow[index]) + 1
-        if pages.claimed[begin:end].any():
+    for index, (begin, more) in enumerate(zip(page.tolist(), overflow.tolist(), strict=True)):
+        if pages.claimed[begin : begin + more + 1].any():
             free[index] = False
             pages.findings.lost("page.shared", f"{where}, page {begin}", "is referred to more than once")
         else:
-            pages.claimed[begin:end] = True
+            pages.claimed[begin : begin + more + 1] = True
     return free
 
 

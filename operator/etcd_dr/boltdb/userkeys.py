@@ -11,7 +11,6 @@ Rules this module keeps:
 from __future__ import annotations
 
 import hashlib
-import random
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,9 +71,9 @@ class KeyHasher:
 
     def __init__(self, salt: bytes) -> None:
         self._salt = salt
-        # Seeded from the salt so that a second process draws the same; the secrecy is the salt's.
-        drawn = random.Random(salt)  # noqa: S311 - spreads a secret seed, is no source of secrets
-        self._odd = np.array([drawn.getrandbits(64) | 1 for _ in range(2 * (LONG_KEY_BYTES // 8) + 1)], dtype=np.uint64)
+        # Drawn from the salt so that a second process draws the same; odd, so that no product loses anything.
+        drawn = hashlib.shake_256(salt).digest(8 * (2 * (LONG_KEY_BYTES // 8) + 1))
+        self._odd = np.frombuffer(drawn, dtype="<u8").astype(np.uint64) | np.uint64(1)
 
     def hashes(self, image: Image, keys: UserKeys, value: Ints, end: Ints) -> Words:
         """Return the hash of each record's key."""

@@ -1,31 +1,31 @@
-"""The parts of the work that several processes share, and the arrays they share them through.
+"""The parts of the work that several processes share.
 
 Rules this module keeps:
 - A phase is a queue of numbers (chunks or partitions of keys). Whoever takes a number returns one plain result for it;
   results do not depend on who took what.
-- Phases follow one another: nobody begins one before all results of the last have been given.
+- Phases follow one another: nobody begins one before all results of the last have been given. The first one,
+  `CheckChunk`, tells how many records each chunk has; from then on records have ordinals, and the workers are told
+  with `learn` where everybody has put the hashes of each chunk.
 - Above `MAX_STORED_RECORDS` hashes are not kept but computed again for each partition: slower, and as small in memory.
 """
 
 from __future__ import annotations
 
-import mmap
-import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Self, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etcd_dr.boltdb.checksums import joined
 from etcd_dr.boltdb.findings import Findings, PlainFindings
-from etcd_dr.boltdb.image import Ints, Words
-from etcd_dr.boltdb.keyspace import Keyspace
+from etcd_dr.boltdb.image import Flags, Ints, Words
+from etcd_dr.boltdb.keyspace import Keyspace, Records
 from etcd_dr.boltdb.lastwrites import COUNTED_AT_ONCE, MARKED_AT_ONCE, Partitioning, live_count, superseded_or_deleted
+from etcd_dr.boltdb.stores import DropMarks, HashStore, Segment
+from etcd_dr.boltdb.tree import UnevenTree
 from etcd_dr.boltdb.userkeys import KeyHasher
 
 MAX_STORED_RECORDS = 5_000_000
-S = TypeVar("S", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,12 @@ class Result:
     record_count: int = 0
     last_revision: int = 0
     live_count: int = 0
+    segment: Segment | None = None
+    """Where the hashes of the chunk's keys were put."""
+    overflowing: list[tuple[int, int]] = field(default_factory=list)
+    """Leaves with overflow pages, and how many; only of leaves nobody had looked at before."""
+    is_uneven: bool = False
+    """The chunk holds branches: the tree must be walked to its end first."""
     findings: PlainFindings | None = None
 
 
@@ -84,54 +90,44 @@ def phase_to_plain(phase: Phase) -> list[object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """Arrays over all records, addressed by ordinal; in memory of this process, or of several."""
+class Table:
+    """What the check has told of each chunk: its number of records, and where the hashes of their keys are."""
 
-    hashes: Words
-    """Hashes of the users' keys, tagged; empty when there are too many to keep."""
-    dropped: NDArray[np.uint8]
+    counts: Sequence[int]
+    segments: Sequence[Segment | None]
 
-    @classmethod
-    def alone(cls, record_count: int) -> Self:
-        """Return arrays of this process's own."""
-        return cls(np.zeros(_kept(record_count), dtype=np.uint64), np.zeros(record_count, dtype=np.uint8))
+    @property
+    def record_count(self) -> int:
+        """All records of the bucket."""
+        return sum(self.counts)
 
-    @classmethod
-    def in_files(cls, record_count: int, hashes_fd: int, dropped_fd: int) -> Self:
-        """Map the arrays from files, which get the size they need; any process may be the first to do it."""
-        return cls(_mapped(hashes_fd, np.uint64, _kept(record_count)), _mapped(dropped_fd, np.uint8, record_count))
-
-
-def _kept(record_count: int) -> int:
-    return record_count if record_count <= MAX_STORED_RECORDS else 0
-
-
-def _mapped(fd: int, kind: type[S], count: int) -> NDArray[S]:
-    size = max(1, count) * np.dtype(kind).itemsize
-    os.ftruncate(fd, size)
-    return np.frombuffer(mmap.mmap(fd, size), dtype=kind, count=count)
+    def bases(self) -> Ints:
+        """Return the ordinal of the first record of each chunk, and the number of all records at the end."""
+        return np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
 
 
 class Worker:
     """One process's hands: performs phases on the keyspace of one file."""
 
-    def __init__(self, keyspace: Keyspace, shared: Shared, hasher: KeyHasher) -> None:
+    def __init__(self, keyspace: Keyspace, store: HashStore, marks: DropMarks, hasher: KeyHasher) -> None:
         self._keyspace = keyspace
-        self._shared = shared
+        self._store = store
+        self._marks = marks
         self._hasher = hasher
-        self._keeps_hashes = len(shared.hashes) == keyspace.record_count
-        self._counting = Partitioning.of(keyspace.record_count, at_once=COUNTED_AT_ONCE)
-        # Where hashes are not kept each partition costs a pass over all records: fewer and larger ones, then.
-        at_once = MARKED_AT_ONCE if self._keeps_hashes else COUNTED_AT_ONCE
-        self._marking = Partitioning.of(keyspace.record_count, at_once=at_once)
+        self._table = Table((), ())
+        self._stored_count = 0
+
+    def learn(self, table: Table) -> None:
+        """Take note of what the check has told; asked for before any other phase."""
+        self._table = table
 
     def queue_length(self, phase: Phase) -> int:
         """Return how many numbers the queue of a phase has: chunks, or partitions of keys."""
         match phase:
             case CountLive():
-                return self._counting.count
+                return self._partitioning(phase).count
             case MarkDropped():
-                return self._marking.count
+                return self._partitioning(phase).count
             case _:
                 return self._keyspace.chunk_count
 
@@ -141,73 +137,113 @@ class Worker:
             case CheckChunk():
                 return [self._check(phase, chunk) for chunk in queue]
             case CountLive():
-                return [self._count_live(partition) for partition in queue]
+                return [self._count_live(phase, partition) for partition in queue]
             case MarkDropped():
                 return [self._mark_dropped(phase, partition) for partition in queue]
             case HashChunk():
                 return [self._hash(phase, chunk) for chunk in queue]
 
+    def _partitioning(self, phase: CountLive | MarkDropped) -> Partitioning:
+        # Where hashes are not kept each partition costs a pass over all records: fewer and larger ones, then.
+        is_small = isinstance(phase, MarkDropped) and None not in self._table.segments
+        at_once = MARKED_AT_ONCE if is_small else COUNTED_AT_ONCE
+        return Partitioning.of(self._table.record_count, at_once=at_once)
+
     def _check(self, phase: CheckChunk, chunk: int) -> Result:
         findings = Findings()
-        records = self._keyspace.check(chunk, findings)
-        checksum, byte_count = self._keyspace.checksum(records.elements)
-        if phase.values or (phase.hashes and self._keeps_hashes):
-            keys = self._keyspace.user_keys(records)
-            if phase.values:
-                self._keyspace.check_values(chunk, records, keys, findings)
-            if phase.hashes and self._keeps_hashes and records.is_complete:
-                hashes = self._keyspace.key_hashes(records, keys, self._hasher)
-                self._shared.hashes[records.ordinal : records.ordinal + len(records)] = hashes
+        checksum = byte_count = record_count = last_revision = 0
+        overflowing: list[tuple[int, int]] = []
+        hashes: list[Words] = []
+        try:
+            for records in self._keyspace.records(chunk, findings):
+                part, part_bytes = self._keyspace.checksum(records.elements)
+                checksum = joined(checksum, part, part_bytes)
+                byte_count += part_bytes
+                record_count += len(records)
+                last_revision = int(records.keys.main[-1]) if len(records) else last_revision
+                overflowing += self._keyspace.overflowing(records)
+                hashes += self._look_inside(phase, records, findings)
+        except UnevenTree:
+            return Result(chunk, is_uneven=True)
         return Result(
             chunk,
             checksum=checksum,
             byte_count=byte_count,
-            record_count=len(records),
-            last_revision=int(records.keys.main[-1]) if len(records) else 0,
+            record_count=record_count,
+            last_revision=last_revision,
+            segment=self._kept(hashes) if phase.hashes else None,
+            overflowing=overflowing,
             findings=findings.to_plain(),
         )
 
-    def _count_live(self, partition: int) -> Result:
-        if self._keeps_hashes:
-            every = self._shared.hashes
-            hashes = every[self._counting.has(every, partition)]
-        else:
-            hashes = self._computed(self._counting, partition, self._keyspace.record_count)[1]
+    def _look_inside(self, phase: CheckChunk, records: Records, findings: Findings) -> list[Words]:
+        if not (phase.values or phase.hashes):
+            return []
+        keys = self._keyspace.user_keys(records)
+        if phase.values:
+            self._keyspace.check_values(records, keys, findings)
+        return [self._keyspace.key_hashes(records, keys, self._hasher)] if phase.hashes else []
+
+    def _kept(self, hashes: list[Words]) -> Segment | None:
+        together = hashes[0] if len(hashes) == 1 else np.concatenate(hashes)
+        self._stored_count += len(together)
+        return self._store.append(together) if self._stored_count <= MAX_STORED_RECORDS else None
+
+    def _count_live(self, phase: CountLive, partition: int) -> Result:
+        _, hashes = self._members(self._partitioning(phase), partition, self._table.record_count, with_ordinals=False)
         return Result(partition, live_count=live_count(hashes))
 
     def _mark_dropped(self, phase: MarkDropped, partition: int) -> Result:
-        if self._keeps_hashes:
-            ordinals = np.flatnonzero(self._marking.has(self._shared.hashes[: phase.end], partition))
-            hashes = self._shared.hashes[ordinals]
-        else:
-            ordinals, hashes = self._computed(self._marking, partition, phase.end)
+        ordinals, hashes = self._members(self._partitioning(phase), partition, phase.end, with_ordinals=True)
         gone = superseded_or_deleted(hashes)
-        self._shared.dropped[ordinals[gone & (ordinals < phase.compacted)]] = 1
+        self._marks.array(self._table.record_count)[ordinals[gone & (ordinals < phase.compacted)]] = 1
         return Result(partition, live_count=int(np.count_nonzero(~gone)))
 
     def _hash(self, phase: HashChunk, chunk: int) -> Result:
         findings = Findings()
-        records = self._keyspace.records(chunk, findings)
-        ordinals = records.ordinal + np.arange(len(records), dtype=np.int64)
+        base, checksum, byte_count = int(self._table.bases()[chunk]), 0, 0
+        for records in self._keyspace.records(chunk, findings):
+            kept = self._counts_in(phase, records, base)
+            part, part_bytes = self._keyspace.checksum(records.elements, None if kept.all() else kept)
+            checksum = joined(checksum, part, part_bytes)
+            byte_count += part_bytes
+            base += len(records)
+        return Result(chunk, checksum=checksum, byte_count=byte_count, findings=findings.to_plain())
+
+    def _counts_in(self, phase: HashChunk, records: Records, base: int) -> Flags:
+        """Say for each record whether it takes part in the hash."""
+        ordinals = base + np.arange(len(records), dtype=np.int64)
         kept = ordinals < phase.end
-        if phase.compacted > records.ordinal:
-            dropped = self._shared.dropped[records.ordinal : records.ordinal + len(records)].astype(np.bool_)
+        if phase.compacted > base:
+            dropped = self._marks.array(self._table.record_count)[base : base + len(records)].astype(np.bool_)
             kept &= ~(dropped & (ordinals < phase.compacted))
         if phase.at_compaction >= 0:
             kept &= ~((records.keys.main == phase.at_compaction) & records.keys.is_tombstone)
-        checksum, byte_count = self._keyspace.checksum(records.elements, None if kept.all() else kept)
-        return Result(chunk, checksum=checksum, byte_count=byte_count, findings=findings.to_plain())
+        return kept
 
-    def _computed(self, partitioning: Partitioning, partition: int, end: int) -> tuple[Ints, Words]:
-        """Return ordinals and hashes of the records of a partition that lie below ordinal `end`."""
+    def _members(
+        self, partitioning: Partitioning, partition: int, end: int, *, with_ordinals: bool
+    ) -> tuple[Ints, Words]:
+        """Return ordinals and hashes of the records of a partition that lie below ordinal `end`, in order."""
         every_ordinal: list[Ints] = []
         every_hash: list[Words] = []
-        for chunk in range(self._keyspace.chunk_count):
-            records = self._keyspace.records(chunk, Findings())
-            if records.ordinal >= end:
+        for chunk, base in enumerate(self._table.bases()[:-1].tolist()):
+            if base >= end:
                 break
-            hashes = self._keyspace.key_hashes(records, self._keyspace.user_keys(records), self._hasher)
-            members = np.flatnonzero(partitioning.has(hashes[: end - records.ordinal], partition))
-            every_ordinal.append(records.ordinal + members)
-            every_hash.append(hashes[members])
-        return np.concatenate(every_ordinal), np.concatenate(every_hash)
+            hashes = self._hashes(chunk)[: end - base]
+            belongs = partitioning.has(hashes, partition)
+            every_hash.append(hashes[belongs])
+            if with_ordinals:
+                every_ordinal.append(base + np.flatnonzero(belongs))
+        nothing = np.zeros(0, dtype=np.int64)
+        return np.concatenate([nothing, *every_ordinal]), np.concatenate([nothing.astype(np.uint64), *every_hash])
+
+    def _hashes(self, chunk: int) -> Words:
+        segment = self._table.segments[chunk]
+        if segment is not None:
+            return self._store.read(segment)
+        parts = [
+            self._keyspace.key_hashes(records, self._keyspace.user_keys(records), self._hasher)
+            for records in self._keyspace.records(chunk, Findings())
+        ]
+        return np.concatenate(parts)
