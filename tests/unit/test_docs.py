@@ -1,0 +1,20 @@
+"""What the documentation points at exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    """A person who follows a runbook at night must not meet a missing page."""
+    targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
+
+    missing = [target for target in targets if not (page.parent / target).exists()]
+
+    assert missing == []
