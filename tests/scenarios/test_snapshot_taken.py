@@ -11,7 +11,7 @@ from etcd_dr.domain.catalogue import ClusterMarker
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.member_choice import Role
 from etcd_dr.domain.proof import ProofLevel, ProofOrigin, ProofResult
-from etcd_dr.errors import Busy, ForeignCluster, NoUsableMember
+from etcd_dr.errors import Busy, ForeignCluster, NoUsableMember, TlsRefused
 from fakes.codec import FakeEncoder
 from fakes.etcd import snapshot_file
 from fakes.object_store import FakeObjectStore
@@ -257,6 +257,18 @@ def test_nobody_to_serve_is_told_with_a_reason_for_each(world: SnapshotWorld) ->
 
     assert set(raised.value.context) == set(world.cluster.endpoints)
     assert world.has_left_nothing
+
+
+def test_refusal_that_all_members_share_is_told_as_such(world: SnapshotWorld) -> None:
+    """A client certificate that nobody accepts is a matter of TLS, with its own next step, not of sick members."""
+    for member in world.cluster.members:
+        member.errors["read"] = TlsRefused("unknown authority", next_step="Check the CA.")
+
+    with pytest.raises(TlsRefused) as raised:
+        world.take()
+
+    assert raised.value.next_step == "Check the CA."
+    assert set(raised.value.context) == set(world.cluster.endpoints)
 
 
 def test_plain_store_is_possible(world: SnapshotWorld) -> None:

@@ -37,7 +37,8 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObservedMember:
-    """What one endpoint said. Either `status` or `failure` (a sentence, and its error's code) is there.
+    """What one endpoint said. Either `status` or `failure` (a sentence, with its error's code and next step)
+    is there.
 
     `revision` is the newest one it is known to have applied: its status', or that of a read it served. An endpoint
     that is not configured was found in the member list: it may witness a proof and never serves a snapshot.
@@ -49,6 +50,7 @@ class ObservedMember:
     revision: int = 0
     failure: str = ""
     failure_code: str = ""
+    failure_next_step: str = ""
     is_configured: bool = True
 
     @property

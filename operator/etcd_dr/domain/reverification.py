@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from etcd_dr.domain.catalogue import Snapshot
-from etcd_dr.domain.proof import ProofLevel, ProofOrigin, ProofResult
+from etcd_dr.domain.proof import ProofLevel, ProofResult
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _PERIOD = timedelta(hours=20)  # less than a day, so that a daily run that starts a little early is not empty
@@ -41,9 +41,4 @@ def _proven_at(snapshot: Snapshot) -> datetime:
 def _was_reverified(snapshot: Snapshot, *, since: datetime) -> bool:
     """Whether a run verified it within the period; the proof made when it was taken is not one of a run."""
     proof = snapshot.newest_proofs.get(ProofLevel.STORED)
-    return (
-        proof is not None
-        and proof.made_from is ProofOrigin.STORED_OBJECT
-        and proof.at > since
-        and proof.at > snapshot.manifest.finished_at
-    )
+    return proof is not None and proof.at > since and proof.at > snapshot.manifest.finished_at

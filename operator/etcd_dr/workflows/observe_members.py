@@ -129,7 +129,7 @@ def _quorum_read(connection: EtcdMember, deadline: float) -> int | None:
 
 
 def _failed(endpoint: str, error: EtcdError) -> ObservedMember:
-    return ObservedMember(endpoint, failure=error.message, failure_code=error.code)
+    return ObservedMember(endpoint, failure=error.message, failure_code=error.code, failure_next_step=error.next_step)
 
 
 def _best_list(answers: list[_Answer]) -> MemberList | None:

@@ -23,7 +23,16 @@ from etcd_dr.domain.member_choice import Candidate, MemberChoice, choose_member
 from etcd_dr.domain.proof import Proof, ProofResult
 from etcd_dr.domain.snapshot import SnapshotId
 from etcd_dr.domain.snapshot_limits import SnapshotLimits
-from etcd_dr.errors import Busy, EtcdDrError, EtcdError, ForeignCluster, NoUsableMember, SnapshotDamaged
+from etcd_dr.errors import (
+    AccessDenied,
+    Busy,
+    EtcdDrError,
+    EtcdError,
+    ForeignCluster,
+    NoUsableMember,
+    SnapshotDamaged,
+    TlsRefused,
+)
 from etcd_dr.ports.events import Level
 from etcd_dr.workflows.attempt_snapshot import Attempt, Phase, PipelinePorts, Received
 from etcd_dr.workflows.claim_prefix import claim_prefix, read_marker
@@ -266,11 +275,15 @@ class _Run:
         self._ports.events.emit(event, level=level, cluster=self._order.layout.cluster, **fields)
 
 
-def _nobody(choice: MemberChoice) -> NoUsableMember:
+def _nobody(choice: MemberChoice) -> EtcdError:
+    """Return why nobody can serve; what all of them refuse alike (TLS, rights) is that matter, not one of members."""
     reasons = {r.observed.label: r.reason for r in choice.refused}
     told = "; ".join(f"{label}: {reason}" for label, reason in reasons.items())
-    return NoUsableMember(
+    codes = {r.observed.failure_code for r in choice.refused}
+    kind = next((kind for kind in (TlsRefused, AccessDenied) if codes == {kind.code}), NoUsableMember)
+    common = choice.refused[0].observed.failure_next_step if kind is not NoUsableMember else ""
+    return kind(
         f"none of {len(reasons)} members can serve a snapshot ({told})",
-        next_step="See how the members are: etcd-dr health",
+        next_step=common or "See how the members are: etcd-dr health",
         context=reasons,
     )
