@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etcd_dr.adapters import stores as adapters
 from etcd_dr.adapters.stores.settings import (
     ChainCredentials,
     Credentials,
@@ -14,6 +15,7 @@ from etcd_dr.adapters.stores.settings import (
     SseCustomer,
     SseKms,
     SseS3,
+    StoreSettings,
 )
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config.store_model import S3Section, StoreSection
@@ -23,17 +25,15 @@ from etcd_dr.ports.object_store import ObjectStore
 
 def open_store(section: StoreSection, surroundings: Surroundings) -> ObjectStore:
     """Return the store; no call is made yet. The caller closes it."""
+    return adapters.open_store(store_settings(section), clock=surroundings.clock, tokens=surroundings.tokens)
+
+
+def store_settings(section: StoreSection) -> StoreSettings:
+    """Return the adapter's settings for a store of either kind."""
     if section.directory is not None:
-        from etcd_dr.adapters.stores.directory import DirectoryObjectStore  # noqa: PLC0415 - one of two is used
-
-        settings = DirectorySettings(root=section.directory.path)
-        return DirectoryObjectStore(settings, clock=surroundings.clock, tokens=surroundings.tokens)
+        return DirectorySettings(root=section.directory.path)
     if section.s3 is not None:
-        from etcd_dr.adapters.stores.s3 import S3ObjectStore  # noqa: PLC0415 - boto3 is slow to import
-
-        return S3ObjectStore(
-            s3_settings(section.s3, prefix=section.prefix), clock=surroundings.clock, tokens=surroundings.tokens
-        )
+        return s3_settings(section.s3, prefix=section.prefix)
     raise AssertionError("the model allows exactly one of the two")
 
 

@@ -147,6 +147,8 @@ class _Work:
         finally:
             if not is_done:
                 self._relay.abandon()
+                if self._ports.cancellation.is_cancelled:
+                    self._attempt.live.hang_up()  # an early witness may be computing its hash for a long time
                 wait([stored])
                 if storing.may_be_visible:
                     self._discard()
@@ -228,17 +230,20 @@ class _Work:
     def _compare(self, file: PlainFile, status: DatabaseStatus) -> Proof | None:
         if not self._attempt.limits.hash_live_members:
             return None
-        with self._timed("comparing"):
-            return prove_consistent(
+        live = self._attempt.live
+        with self._timed("comparing"), self._ports.cancellation.on_cancel(live.hang_up):
+            proof = prove_consistent(
                 file,
                 status=status,
-                live=self._attempt.live,
+                live=live,
                 cluster_id=self._attempt.candidate.status.cluster_id,
                 source_id=self._attempt.candidate.status.member_id,
                 early=self._early.result() if self._early else None,
                 limits=self._attempt.limits,
                 at=self._ports.clock.now(),
             )
+        raise_if_cancelled(self._ports.cancellation)
+        return proof
 
     def _wait_for(self, stored: Future[StoredCopy]) -> StoredCopy:
         with self._timed("finishing the upload"):

@@ -46,6 +46,11 @@ class LiveCluster:
         """The cluster ids of all configured members that answered; more than one is trouble."""
         return frozenset(m.status.cluster_id for m in self.members if m.status and m.is_configured)
 
+    def hang_up(self) -> None:
+        """End every connection and every call on it: what wakes whoever waits for a member when work is stopped."""
+        for connection in self.connections.values():
+            connection.close()
+
 
 @dataclass(frozen=True, slots=True)
 class _Answer:

@@ -46,6 +46,7 @@ from etcd_dr.workflows.observe_members import observe_members
 from etcd_dr.workflows.prove_consistent import prove_consistent
 from etcd_dr.workflows.prove_intact import PlainFile, prove_intact
 from etcd_dr.workflows.prove_stored import StoredAnswer, read_back, unreadable
+from etcd_dr.workflows.receive_stream import raise_if_cancelled
 
 _SAME_IN_FILE_AND_MANIFEST = ("revision", "compact_revision", "status_hash", "live_keys", "all_records", "size_bytes")
 
@@ -221,16 +222,18 @@ class _Verification:
                 reason = f"no member of cluster {source.cluster_id or 'unknown'} answered"
                 self._not_made.append(NotMade(ProofLevel.CONSISTENT, "etcd.foreign_cluster", reason))
                 return
-            proof = prove_consistent(
-                self._plain_file(scratch),
-                status=status,
-                live=live,
-                cluster_id=cluster_id,
-                source_id=parse_id_text(source.member_id),
-                early=None,
-                limits=self._limits,
-                at=self._ports.clock.now(),
-            )
+            with self._ports.cancellation.on_cancel(live.hang_up):
+                proof = prove_consistent(
+                    self._plain_file(scratch),
+                    status=status,
+                    live=live,
+                    cluster_id=cluster_id,
+                    source_id=parse_id_text(source.member_id),
+                    early=None,
+                    limits=self._limits,
+                    at=self._ports.clock.now(),
+                )
+        raise_if_cancelled(self._ports.cancellation)
         self._proofs.append(proof)
 
     def _plain_file(self, scratch: ScratchFile) -> PlainFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from etcd_dr.workflows.verify_snapshot import VerifyOutcome, verify_snapshot
 _KEYS = [f"/registry/configmaps/demo/settings-{number:04d}" for number in range(600)]
 
 _LINE = 54
+_LOOKS = 5
 
 
 class Demo:
@@ -62,10 +64,20 @@ class Demo:
     def _show_cluster(self) -> None:
         self._title("1", "Three members with mutual TLS, and what etcd-dr says of them")
         self._stage.write(_KEYS, value_bytes=1024)
-        report = self._rounds.round()
+        report = self._settled_report()
         self._draw(styled(report.summary, SEVERITY_STYLES[report.severity]))
         self._draw(member_table(report.members, now=report.taken_at))
         promise(report.severity is Severity.OK, f"a new cluster is healthy, but: {report.summary}")
+
+    def _settled_report(self) -> HealthReport:
+        """Return the first good report, or the last one: a busy machine may be slow just after the members started."""
+        report = self._rounds.round()
+        for _ in range(_LOOKS - 1):
+            if report.severity is Severity.OK:
+                break
+            time.sleep(1)
+            report = self._rounds.round()
+        return report
 
     def _take_two(self) -> tuple[Snapshot, Snapshot]:
         self._title("2", "Two snapshots, compressed and encrypted, into a directory")

@@ -19,6 +19,7 @@ from etcd_dr.entrypoints.cli.human import duration
 from etcd_dr.entrypoints.cli.progress import NoProgress
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.tables import draw, styled
+from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.errors import Cancelled, UsageError
 
 
@@ -42,7 +43,7 @@ def command(
     binaries = find_etcd(etcd_dir, run.environment)
     shared = replace(run.surroundings(), progress=NoProgress(), events=NoEvents())
     begun = shared.clock.monotonic()
-    screen = run.screen
+    screen = Screen(run.process.stdout, columns=None if run.screen.is_terminal else 80)
     draw(screen, styled(f"etcd-dr demo: a real etcd {binaries.version} on this machine", "strong"))
     try:
         with set_stage(binaries) as stage, closing(open_store(stage.target.need_store(), shared)) as store:

@@ -1,0 +1,31 @@
+"""The command pointed at a real cluster and a directory store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from etcd_dr.adapters.local_cluster import LocalCluster
+from scenarios.command_line import CommandLine
+
+
+def etcdctl_environment(cluster: LocalCluster) -> dict[str, str]:
+    """Return the variables with which etcdctl would reach this cluster."""
+    tls = cluster.client_tls
+    return {
+        "ETCDCTL_ENDPOINTS": ",".join(cluster.endpoints),
+        "ETCDCTL_CACERT": str(tls.ca),
+        "ETCDCTL_CERT": str(tls.certificate),
+        "ETCDCTL_KEY": str(tls.key),
+    }
+
+
+def command_line(cluster: LocalCluster, directory: Path) -> CommandLine:
+    """Return a command line with etcdctl's environment, an empty store, and encryption off."""
+    return CommandLine(
+        directory,
+        {
+            **etcdctl_environment(cluster),
+            "ETCD_DR_STORE": str(directory / "store"),
+            "ETCD_DR_ENCRYPTION__ENABLED": "false",
+        },
+    )

@@ -1,0 +1,234 @@
+"""The command against a real cluster: what etcdctl's users type, and what they get."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from etcd_dr.adapters.local_cluster import LocalCluster
+from real.etcd_command_line import command_line, etcdctl_environment
+from real.peers.etcd_tools import StockTools
+from real.peers.tcp_proxy import TcpProxy
+from scenarios.command_line import CommandLine
+
+
+def test_save_takes_proves_and_keeps_with_etcdctls_environment(shared_cluster: LocalCluster, tmp_path: Path) -> None:
+    """Who has a working etcdctl needs a store and a recipient, and nothing else."""
+    cli = command_line(shared_cluster, tmp_path)
+
+    done = cli("snapshot", "save", "-o", "json", "--label", "change=4711")
+
+    assert done.status == 0, done.err
+    document = done.document
+    assert {proof["level"]: proof["result"] for proof in document["proofs"]} == {
+        "stored": "passed",
+        "intact": "passed",
+        "consistent": "passed",
+    }
+    assert document["snapshot"]["level"] == "consistent"
+    assert cli("snapshot", "list", "-o", "json").document["snapshots"][0] == document["snapshot"]
+
+
+def test_save_to_a_file_is_what_etcdctl_writes(
+    shared_cluster: LocalCluster, stock_tools: StockTools, tmp_path: Path
+) -> None:
+    """`etcd-dr snapshot save FILE` is a drop-in; etcd's own tool agrees about the file, and nothing else is left."""
+    cli = command_line(shared_cluster, tmp_path)
+    file = tmp_path / "plain.db"
+
+    done = cli("snapshot", "save", file, "-o", "json")
+    status = cli("snapshot", "status", file, "-o", "json").document
+    theirs = stock_tools.snapshot_status(file)
+
+    assert done.status == 0, done.err
+    assert status["is_restorable"]
+    assert (status["status"]["status_hash"], status["status"]["revision"]) == (theirs["hash"], theirs["revision"])
+    assert status["status"]["total_size_bytes"] == theirs["totalSize"]
+    assert theirs["totalKey"] in (status["status"]["all_records"], status["status"]["live_keys"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.db", "store"]
+
+
+def test_members_and_health_agree_with_the_cluster(shared_cluster: LocalCluster, tmp_path: Path) -> None:
+    """Three rows, one leader; a healthy cluster with a fresh snapshot ends with 0."""
+    cli = command_line(shared_cluster, tmp_path)
+    assert cli("snapshot", "save").status == 0
+
+    members, health = cli("members", "-o", "json"), cli("health", "-o", "json")
+
+    rows = members.document["members"]
+    assert [row["label"] for row in rows] == ["m1", "m2", "m3"]
+    assert sorted(row["role"] for row in rows) == ["follower", "follower", "leader"]
+    assert health.document["quorum"]["verdict"] == "held"
+    assert (health.status, health.document["severity"]) == (0, "ok"), health.out
+
+
+def test_dead_member_is_a_warning_and_a_dead_quorum_is_critical(
+    fresh_cluster: Callable[..., LocalCluster], tmp_path: Path
+) -> None:
+    """The verdict comes first, the exit status is what Nagios reads, and a snapshot can still be had."""
+    cluster = fresh_cluster()
+    cli = command_line(cluster, tmp_path)
+
+    cluster.member("m3").kill()
+    one_down = cli("health", "--no-snapshots")
+    cluster.member("m2").kill()
+    wait_until(lambda: verdict(cli) != "cannot-tell")  # until the survivor's election timeout it still names a leader
+    two_down = cli("health", "--no-snapshots", "-o", "json")
+    saved = cli("snapshot", "save", "-o", "json")
+
+    assert one_down.status == 1
+    assert one_down.out.startswith("WARNING default: quorum held-without-tolerance")
+    assert "m3" in one_down.out
+    assert two_down.status == 2
+    assert two_down.document["quorum"]["verdict"] == "lost-may-return"
+    assert saved.status == 0, saved.err
+
+
+def test_configuration_file_describes_it_all(shared_cluster: LocalCluster, tmp_path: Path) -> None:
+    """The file alone is enough, and a flag lies over it."""
+    tls = shared_cluster.client_tls
+    etcd = {
+        "endpoints": list(shared_cluster.endpoints),
+        "cacert": str(tls.ca),
+        "cert": str(tls.certificate),
+        "key": str(tls.key),
+    }
+    (tmp_path / "etcd-dr.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "clusters": [{"name": "prod", "store": "here", "etcd": etcd, "labels": {"site": "a"}}],
+                "stores": [{"name": "here", "prefix": "deep/er", "directory": {"path": str(tmp_path / "store")}}],
+                "encryption": {"enabled": False},
+            }
+        )
+    )
+    cli = command_line(shared_cluster, tmp_path)
+    cli.environment = {}
+
+    saved = cli("snapshot", "save", "-o", "json")
+    shown = cli("snapshot", "show", "-o", "json")
+    overridden = cli("members", "--endpoints", shared_cluster.endpoints[0], "-o", "json")
+
+    assert saved.document["snapshot"]["cluster"] == "prod"
+    assert "/store/deep/er/v1/prod/snapshots/" in saved.document["url"]
+    assert shown.document["manifest"]["labels"] == {"site": "a"}
+    assert len(overridden.document["members"]) == 3
+
+
+def test_store_of_another_cluster_is_not_touched(
+    shared_cluster: LocalCluster, fresh_cluster: Callable[..., LocalCluster], tmp_path: Path
+) -> None:
+    """Two clusters in one prefix would prune each other's snapshots."""
+    first = command_line(shared_cluster, tmp_path)
+    assert first("snapshot", "save").status == 0
+    other = command_line(fresh_cluster(size=1), tmp_path)
+
+    refused = other("snapshot", "save", "-o", "json")
+    named = other("snapshot", "save", "--cluster", "other", "-o", "json")
+    accepted = other("snapshot", "save", "--cluster", "default", "--accept-new-cluster-id")
+
+    assert (refused.status, refused.error["code"]) == (78, "etcd.foreign_cluster")
+    assert named.status == 0
+    assert accepted.status == 0, accepted.err
+
+
+def test_verify_compares_with_the_live_members(shared_cluster: LocalCluster, tmp_path: Path) -> None:
+    """And without members at hand it goes as far as the bytes allow."""
+    cli = command_line(shared_cluster, tmp_path)
+    assert cli("snapshot", "save").status == 0
+
+    with_members = cli("snapshot", "verify", "--level", "consistent", "-o", "json")
+    cli.environment = {"ETCD_DR_STORE": cli.store}
+    alone = cli("snapshot", "verify", "-o", "json")
+    insisting = cli("snapshot", "verify", "--level", "consistent")
+
+    assert with_members.status == 0, with_members.err
+    assert [proof["level"] for proof in alone.document["verified"][0]["proofs"]] == ["stored", "intact"]
+    assert insisting.status == 69
+
+
+def test_health_watch_says_each_change_once(fresh_cluster: Callable[..., LocalCluster], tmp_path: Path) -> None:
+    """On a pipe: the first state, then a line when something changes; Ctrl-C ends it with the last status."""
+    cluster = fresh_cluster()
+    watch = subprocess.Popen(
+        [sys.executable, "-m", "etcd_dr.entrypoints.cli", "health", "--watch", "--interval", "200ms"],
+        env={**os.environ, **etcdctl_environment(cluster)},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert watch.stdout is not None
+        first = watch.stdout.readline()
+        cluster.member("m1").kill()
+        second = watch.stdout.readline()
+        watch.terminate()
+        rest, errors = watch.communicate(timeout=30)
+    finally:
+        watch.kill()
+        watch.wait()
+
+    assert "OK default: quorum held" in first
+    assert "default: quorum" in second
+    assert "OK" not in second
+    assert errors == ""
+    assert watch.returncode in (1, 2), rest
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_save_leaves_nothing_visible(
+    fresh_cluster: Callable[..., LocalCluster],
+    tcp_proxy: Callable[[int], TcpProxy],
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    """A signal in the middle of a stream that stands still ends it with 130, at once, and with a clean store."""
+    cluster = fresh_cluster(size=1)
+    with cluster.gateway() as gateway:
+        for key in range(300):
+            gateway.put(b"%d" % key, os.urandom(4000))
+    proxy = tcp_proxy(cluster.members[0].settings.client_port)
+    proxy.stall_after(500_000)
+    cli = command_line(cluster, tmp_path)
+    save = subprocess.Popen(
+        [sys.executable, "-m", "etcd_dr.entrypoints.cli", "snapshot", "save", "--endpoints", proxy.endpoint],
+        env={**os.environ, **cli.environment, "TMPDIR": str(tmp_path)},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: proxy.bytes_to_client >= 500_000)
+        save.send_signal(number)
+        out, errors = save.communicate(timeout=15)
+    finally:
+        save.kill()
+        save.wait()
+
+    assert (save.returncode, out) == (130, ""), errors
+    assert "Traceback" not in errors
+    assert [path.name for path in (tmp_path / "store").rglob("*") if path.is_file()] in ([], ["cluster.json"])
+    assert not list(tmp_path.glob("etcd-dr-scratch-*"))
+
+
+def verdict(cli: CommandLine) -> str:
+    found: str = cli("health", "--no-snapshots", "-o", "json").document["quorum"]["verdict"]
+    return found
+
+
+def wait_until(is_so: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Return once it is so; fail after the deadline."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
+        time.sleep(0.02)
