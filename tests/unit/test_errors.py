@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from etcd_dr import errors
+from etcd_dr.entrypoints.cli.terminal import READER_GONE_STATUS
 from etcd_dr.errors import EtcdDrError
 
 SYSEXITS = {1, 64, 65, 66, 69, 70, 73, 74, 75, 77, 78, 130}
@@ -72,3 +74,24 @@ def test_context_is_a_copy() -> None:
     evidence["bytes"] = 2
 
     assert error.context == {"bytes": 1}
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "exit-statuses.md"
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the documentation is not part of this copy")
+def test_page_lists_every_code_with_its_status() -> None:
+    """docs/exit-statuses.md is what scripts are written against."""
+    rows = re.findall(r"^\| `([a-z._0-9]+)` \| (\d+) \| (yes)? ?\| ", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert {(code, int(status), again == "yes") for code, status, again in rows} == {
+        (kind.code, kind.exit_status, kind.retryable) for kind in CLASSES
+    }
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the documentation is not part of this copy")
+def test_page_explains_every_status() -> None:
+    """Those of the classes, and those that no class has."""
+    explained = {int(row) for row in re.findall(r"^\| (\d+) \| ", PAGE.read_text(encoding="utf-8"), re.MULTILINE)}
+
+    assert explained == SYSEXITS | {0, EtcdDrError.exit_status, READER_GONE_STATUS}

@@ -40,7 +40,7 @@ def run(arguments: Sequence[str], process: Process) -> int:
     """Carry out one command and return its exit status; nothing is raised."""
     call = Call(process)
     try:
-        status = _command().main(
+        status = command().main(
             args=list(arguments) or ["--help"], prog_name="etcd-dr", standalone_mode=False, obj=call
         )
     except ReaderGone:
@@ -54,7 +54,8 @@ def run(arguments: Sequence[str], process: Process) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _command() -> Any:
+def command() -> Any:
+    """Return the whole command with its groups, as typer runs it."""
     app = typer.Typer(
         add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS
     )
