@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from etcd_dr.domain.member_choice import Role
 from etcd_dr.domain.proof import ProofLevel, ProofOrigin, ProofResult
 from etcd_dr.errors import Busy, ForeignCluster, NoUsableMember, TlsRefused
 from fakes.codec import FakeEncoder
-from fakes.etcd import snapshot_file
+from fakes.etcd import FakeEtcdMember, FakeSnapshotStream, snapshot_file
 from fakes.object_store import FakeObjectStore
 from scenarios.snapshot_world import SnapshotWorld
 
@@ -299,6 +301,35 @@ def test_everything_is_closed_afterwards(world: SnapshotWorld) -> None:
     assert not +world.cluster.open_connections
     assert not +world.cluster.open_streams
     assert list(world.store.unfinished_uploads("")) == []
+
+
+def test_slow_store_does_not_hold_the_stream_open(world: SnapshotWorld) -> None:
+    """An open stream pins a transaction on its member, so it ends although the store takes nothing yet."""
+    streams_open_at_first_write: list[int] = []
+    stream_has_ended = threading.Event()
+
+    class WatchedStream(FakeSnapshotStream):
+        def __exit__(self, *failure: Any) -> None:
+            super().__exit__(*failure)
+            stream_has_ended.set()
+
+    class WatchedMember(FakeEtcdMember):
+        def snapshot(self, *, stall_deadline: float, total_deadline: float) -> FakeSnapshotStream:
+            stream = super().snapshot(stall_deadline=stall_deadline, total_deadline=total_deadline)
+            stream.__class__ = WatchedStream
+            return stream
+
+    def take_nothing_until_then(operation: str, key: str) -> None:
+        if operation == "write" and not streams_open_at_first_write:
+            assert stream_has_ended.wait(30)
+            streams_open_at_first_write.append(sum(world.cluster.open_streams.values()))
+
+    world.connector.connect = lambda endpoint: WatchedMember(world.cluster, endpoint)  # type: ignore[method-assign]
+    world.store.faults.on_chunk = take_nothing_until_then
+
+    world.take()
+
+    assert streams_open_at_first_write == [0]
 
 
 def test_one_canonical_line_tells_how_it_went(world: SnapshotWorld) -> None:
