@@ -22,6 +22,7 @@ HEADER_BYTES = 16
 ELEMENT_BYTES = 16
 
 _LEAF = np.dtype([("flags", "<u4"), ("pos", "<u4"), ("key_size", "<u4"), ("value_size", "<u4")])
+_NO_FLAGS = np.zeros(1, dtype=np.uint64)
 _BRANCH = np.dtype([("pos", "<u4"), ("key_size", "<u4"), ("child", "<u8")])
 
 
@@ -78,7 +79,8 @@ def read_elements(image: Image, pages: PageSpans, *, leaf: bool, where: str, fin
     end = start + key_size
     if leaf:
         end += table["value_size"]
-    extra = table["flags" if leaf else "child"].astype(np.uint64)
+    extra = table["child"] if not leaf else table["flags"] if table["flags"].any() else _NO_FLAGS
+    extra = np.broadcast_to(extra, total).astype(np.uint64, copy=False)
     elements = Elements(owner, start, key_size, end, extra)
     return _without_damage(pages, elements, first, where=where, findings=findings)
 
@@ -89,14 +91,14 @@ def _without_damage(pages: PageSpans, elements: Elements, first: Ints, *, where:
     filled = pages.count > 0
     firsts = first[filled]
     lasts = (first + pages.count - 1)[filled]
-    expected = np.empty_like(elements.start)
-    expected[1:] = elements.end[:-1]
-    expected[firsts] = (pages.offset + HEADER_BYTES + ELEMENT_BYTES * pages.count)[filled]
-    as_written = elements.start == expected
+    astray = np.empty(len(elements), dtype=np.bool_)
+    np.not_equal(elements.start[1:], elements.end[:-1], out=astray[1:])
+    table_end = (pages.offset + HEADER_BYTES + ELEMENT_BYTES * pages.count)[filled]
+    astray[firsts] = elements.start[firsts] != table_end
     beyond = elements.end[lasts] > (pages.offset + pages.span)[filled]
-    if as_written.all() and not beyond.any() and elements.key_size.min() > 0:
+    if not astray.any() and not beyond.any() and elements.key_size.min() > 0:
         return elements
-    suspects = np.union1d(elements.owner[~as_written | (elements.key_size == 0)], elements.owner[lasts[beyond]])
+    suspects = np.union1d(elements.owner[astray | (elements.key_size == 0)], elements.owner[lasts[beyond]])
     lost = [
         suspect
         for suspect in suspects.tolist()

@@ -1,13 +1,14 @@
 """The list that every check writes its findings to, bounded whatever the file holds.
 
 Rules this module keeps:
-- Errors and warnings have limits of their own, so that a flood of one never hides the other.
+- Errors and warnings have limits of their own, and so has each code: a flood of one kind never hides another.
 - `lost` is an error after which some records could not be read; no number of the database is stated then.
 - Bytes from the file are shown escaped and shortened, never raw.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TypedDict
 
 import numpy as np
@@ -17,6 +18,10 @@ from etcd_dr.domain.database import Damage, DamageSeverity
 
 MAX_ERRORS = 150
 MAX_WARNINGS = 50
+MAX_PER_CODE = 25
+
+
+_LIMITS = {DamageSeverity.ERROR: MAX_ERRORS, DamageSeverity.WARNING: MAX_WARNINGS}
 
 
 class PlainFindings(TypedDict):
@@ -33,6 +38,7 @@ class Findings:
     def __init__(self) -> None:
         self._found: list[Damage] = []
         self._seen = {DamageSeverity.ERROR: 0, DamageSeverity.WARNING: 0}
+        self._listed: Counter[str] = Counter()
         self.is_incomplete = False
 
     def lost(self, code: str, where: str, detail: str) -> None:
@@ -51,14 +57,14 @@ class Findings:
     def add(self, finding: Damage) -> None:
         """Keep or count a finding."""
         self._seen[finding.severity] += 1
-        limit = MAX_ERRORS if finding.is_error else MAX_WARNINGS
-        if self._seen[finding.severity] <= limit:
+        if self._listed[finding.severity] < _LIMITS[finding.severity] and self._listed[finding.code] < MAX_PER_CODE:
+            self._listed.update((finding.severity, finding.code))
             self._found.append(finding)
 
     def sample(self, indices: NDArray[np.int64]) -> list[int]:
-        """Return as many indices of wrong things as can be listed; the rest is counted as errors here."""
-        self.suppress(errors=max(0, len(indices) - MAX_ERRORS), warnings=0)
-        return list(map(int, indices[:MAX_ERRORS]))
+        """Return as many indices of one kind of wrong things as can be listed; the rest is counted as errors here."""
+        self.suppress(errors=max(0, len(indices) - MAX_PER_CODE), warnings=0)
+        return list(map(int, indices[:MAX_PER_CODE]))
 
     def suppress(self, *, errors: int, warnings: int) -> None:
         """Count findings that were met and not listed."""

@@ -148,12 +148,15 @@ class RevisionKeys:
         fields = heads.reshape(-1).view(_REVISION)
         main = fields["main"].astype(np.uint64)
         sub = fields["sub"].astype(np.uint64)
-        marked = size == TOMBSTONE_KEY
-        wrong = (fields["separator"] != ord("_")) | ((main | sub) >> np.uint64(63)).astype(np.bool_)
-        wrong |= ~marked & (size != REVISION_KEY)
-        if marked.any():
-            wrong |= marked & (fields["mark"] != ord("t"))
-        return cls(main, (sub << np.uint64(1)) | marked, wrong)
+        wrong: Flags = (main | sub).view(np.int64) < 0
+        wrong |= fields["separator"] != ord("_")
+        unmarked = size == REVISION_KEY
+        sub <<= np.uint64(1)
+        if not unmarked.all():
+            marked = size == TOMBSTONE_KEY
+            wrong |= ~(unmarked | (marked & (fields["mark"] == ord("t"))))
+            sub |= marked
+        return cls(main, sub, wrong)
 
     @classmethod
     def lowest(cls) -> Self:

@@ -136,7 +136,9 @@ class Keyspace:
     def key_hashes(self, records: Records, keys: userkeys.UserKeys, hasher: userkeys.KeyHasher) -> Words:
         """Return the salted hash of each record's key; the lowest bit says whether the record is a deletion."""
         hashes = hasher.hashes(self._image, keys, records.value, records.elements.end)
-        return (hashes & ~np.uint64(1)) | (records.keys.marked_sub & np.uint64(1))
+        hashes &= ~np.uint64(1)
+        hashes |= records.keys.marked_sub & np.uint64(1)
+        return hashes
 
     def checksum(self, elements: Elements, kept: Flags | None = None) -> tuple[int, int]:
         """Return CRC-32C and size of keys and values in order, those under the mask or all."""
@@ -151,7 +153,7 @@ class Keyspace:
         view, checksum = self._image.view, 0
         for run_start, run_end in zip(run_starts, run_ends, strict=True):
             checksum = crc32c(view[run_start:run_end], checksum)
-        return checksum, int((end - start).sum())
+        return checksum, sum(run_ends) - sum(run_starts)
 
     def _check_order(self, records: Records, findings: Findings) -> None:
         main, marked_sub = records.keys.main, records.keys.marked_sub

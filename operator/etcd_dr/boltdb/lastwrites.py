@@ -22,6 +22,7 @@ MARKED_AT_ONCE = 524_288
 """Records of a partition whose last records are marked: that takes several arrays more."""
 _TAG = np.uint64(1)
 _TABLE_BITS = 16
+_WORTH_SHARING = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Partitioning:
 
     @classmethod
     def of(cls, record_count: int, *, at_once: int) -> Partitioning:
-        """Return a partitioning into parts of at most about so many records."""
-        return cls((record_count // at_once).bit_length())
+        """Return a partitioning into parts of at most about so many records, two at least where it is worth it."""
+        return cls(max((record_count // at_once).bit_length(), int(record_count > _WORTH_SHARING)))
 
     @property
     def count(self) -> int:

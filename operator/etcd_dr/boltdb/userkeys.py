@@ -40,7 +40,7 @@ def located(heads: Bytes, records: Ints, value: Ints, end: Ints) -> UserKeys:
 
     `heads` hold the first `HEAD_BYTES` bytes of records that begin at `records`, and whose values begin at `value`.
     """
-    tag, low, high = (_column(heads, value - records + index) for index in range(3))
+    tag, low, high = _value_heads(heads, value - records)
     has_two_bytes = low >= 0x80
     start = value + 2
     size = low.astype(np.int64)
@@ -55,15 +55,17 @@ def located(heads: Bytes, records: Ints, value: Ints, end: Ints) -> UserKeys:
     return UserKeys(start, size, is_odd)
 
 
-def _column(heads: Bytes, index: Ints) -> Bytes:
-    """Return one byte of each row; nearly all rows have it in the same column."""
-    usual = int(index[0]) if len(index) else 0
-    column = heads[:, usual]
-    others = np.flatnonzero(index != usual)
-    if len(others):
-        column = column.copy()
-        column[others] = heads[others, index[others]]
-    return column
+def _value_heads(heads: Bytes, key_size: Ints) -> tuple[Bytes, Bytes, Bytes]:
+    """Return the first three bytes of each value; nearly all follow a key of the same size."""
+    usual = int(key_size[0]) if len(key_size) else 0
+    first, second, third = (heads[:, usual + index] for index in range(3))
+    others = np.flatnonzero(key_size != usual)
+    if len(others) == 0:
+        return first, second, third
+    columns = np.stack([first, second, third])
+    for index in range(3):
+        columns[index, others] = heads[others, key_size[others] + index]
+    return columns[0], columns[1], columns[2]
 
 
 class KeyHasher:
@@ -77,12 +79,17 @@ class KeyHasher:
 
     def hashes(self, image: Image, keys: UserKeys, value: Ints, end: Ints) -> Words:
         """Return the hash of each record's key."""
-        result = np.zeros(len(keys.start), dtype=np.uint64)
+        if len(keys.start) == 0:
+            return np.zeros(0, dtype=np.uint64)
         words = (keys.size + 7) >> 3
+        usual = int(words[0])
+        if 0 < usual <= LONG_KEY_BYTES // 8 and not keys.is_odd.any() and (words == usual).all():
+            return self._short(image, keys.start, keys.size, usual)
+        result = np.zeros(len(keys.start), dtype=np.uint64)
         words[keys.is_odd | (keys.size > LONG_KEY_BYTES)] = 0
         counts = np.flatnonzero(np.bincount(words)).tolist()
         for count in counts:
-            rows = np.flatnonzero(words == count) if len(counts) > 1 else np.arange(len(words))
+            rows = np.flatnonzero(words == count)
             if count == 0:
                 for row in rows.tolist():
                     result[row] = self._alone(image, keys, row, int(value[row]), int(end[row]))
@@ -99,7 +106,7 @@ class KeyHasher:
         for index in range(words):
             word = table[:, index]
             if index == words - 1:
-                word = word & _LOW_BYTES[size - 8 * index]
+                word = word & _LOW_BYTES[size - 8 * index]  # what lies behind the key is not its own
             # A product carries a difference upwards only: turned round, the second one carries it everywhere.
             digest ^= word
             digest *= self._odd[2 * index + 1]
