@@ -39,14 +39,22 @@ def examine(
     with_hash_kv: bool = False,
     check_trailer: bool = False,
     workers: int | None = None,
+    isolated: bool = False,
 ) -> Examination:
     """Check every reachable page and record of a database and state its numbers.
 
     Damage never raises: it is in the findings. `with_hash_kv` also computes HashKV at the file's own revisions,
     `check_trailer` the SHA-256 of all bytes before the trailer (a wrong one is a finding). `workers` is the number
-    of processes: None chooses by size, 1 stays inside this one. Raises FileUnreadable when the file cannot be
-    opened or read.
+    of processes: None chooses by size, 1 stays inside this one. `isolated` does all of it in a process of its own,
+    for a file and for callers that must survive a failing disk and give back the memory (`isolation`). Raises
+    FileUnreadable when the file cannot be opened or read.
     """
+    if isolated and isinstance(source, Path):
+        from etcd_dr.boltdb.isolation import call_isolated
+
+        options = {"live_keys": live_keys, "with_hash_kv": with_hash_kv, "check_trailer": check_trailer}
+        elsewhere: Examination = call_isolated("examine", source, workers=workers, **options)
+        return elsewhere
     with opened(source) as source_bytes, gathered(source_bytes, workers=workers) as crew:
         with _TrailerCheck(source_bytes, wanted=check_trailer) as trailer_check:
             from etcd_dr.boltdb.examination import Wanted, examination
@@ -69,14 +77,21 @@ def hash_kv(
     revision: int | None = None,
     compact_revision: int | None = None,
     workers: int | None = None,
+    isolated: bool = False,
 ) -> HashKv:
     """Compute what a live member would answer to HashKV at `revision` after a compaction at `compact_revision`.
 
     None means the file's own. A file answers for every compact revision from its own up to `revision`, so a
     compaction that raced the snapshot does no harm: ask the member, then ask the file with the member's answer.
-    Raises RevisionUnavailable (`context['reason']`: compacted | future | inconclusive), SnapshotDamaged,
-    FileUnreadable.
+    `workers` and `isolated` are as in `examine`. Raises RevisionUnavailable (`context['reason']`: compacted | future
+    | inconclusive), SnapshotDamaged, FileUnreadable.
     """
+    if isolated and isinstance(source, Path):
+        from etcd_dr.boltdb.isolation import call_isolated
+
+        revisions = {"revision": revision, "compact_revision": compact_revision}
+        elsewhere: HashKv = call_isolated("hash_kv", source, workers=workers, **revisions)
+        return elsewhere
     with opened(source) as source_bytes, gathered(source_bytes, workers=workers) as crew:
         from etcd_dr.boltdb.hashing import hash_kv_of
 
