@@ -6,6 +6,9 @@ the model differ.
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
 import re
 import types
 import typing
@@ -89,18 +92,35 @@ def _section_lines(path: str, model: type[BaseModel]) -> Iterator[str]:
     yield from ([_one_line(model.__doc__), ""] if path else [])
     yield "| key | value | default | meaning |"
     yield "| --- | --- | --- | --- |"
+    described = _descriptions(model)
     for name, field in model.model_fields.items():
-        cells = (f"`{name}`", _kind(field), _default(field), _meaning(path, name, field))
+        meaning = _meaning(path, name, field, described.get(name, ""))
+        cells = (f"`{name}`", _kind(field), _default(field), meaning)
         yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
     yield ""
 
 
-def _meaning(path: str, name: str, field: FieldInfo) -> str:
+def _descriptions(model: type[BaseModel]) -> dict[str, str]:
+    """Return the text below each field, which is nobody's docstring to Python itself."""
+    [definition] = ast.parse(inspect.getsource(model)).body
+    body = getattr(definition, "body", [])
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
+def _meaning(path: str, name: str, field: FieldInfo, description: str) -> str:
     inner = _inner_model(field.annotation)
     many = "[]" if typing.get_origin(_without_none(field.annotation)) is tuple else ""
     where = f"{path}.{name}{many}".removeprefix(".")
     see = f"See `{where}` below." if inner is not None else ""
-    return " ".join(part for part in (_one_line(field.description), see) if part)
+    return " ".join(part for part in (_one_line(description), see) if part)
 
 
 def _kind(field: FieldInfo) -> str:

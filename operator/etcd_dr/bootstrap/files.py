@@ -1,24 +1,13 @@
-"""The parts that look into files of other tools, and take them into the store."""
+"""The parts that take files of other tools into the store."""
 
 from __future__ import annotations
 
-from etcd_dr.bootstrap.envelope import make_decoder, make_encoder
-from etcd_dr.bootstrap.local_files import make_scratch
+from etcd_dr.bootstrap.envelope import make_encoder
 from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.bootstrap.unwrapping import unwrap_ports
 from etcd_dr.config import Target
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.import_snapshot import ImportPorts
-from etcd_dr.workflows.unwrap_file import UnwrapPorts
-
-
-def unwrap_ports(target: Target, surroundings: Surroundings) -> UnwrapPorts:
-    """Return what a file is unwrapped with. Raises FileUnreadable, RecipientInvalid for identities."""
-    return UnwrapPorts(
-        scratch=make_scratch(target),
-        decoder=make_decoder(target.encryption),
-        cancellation=surroundings.cancellation,
-        progress=surroundings.progress,
-    )
 
 
 def import_ports(target: Target, store: ObjectStore, surroundings: Surroundings) -> ImportPorts:

@@ -51,4 +51,4 @@ Count = Annotated[int, Field(ge=0)]
 class Section(BaseModel):
     """A mapping in the file: frozen, and a key that it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

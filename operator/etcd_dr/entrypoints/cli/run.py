@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -21,6 +21,7 @@ from etcd_dr.config import (
     resolve_encryption,
     resolve_target,
 )
+from etcd_dr.config.load import ENVIRONMENT_PREFIX
 from etcd_dr.config.model import EncryptionSection, LogSection
 from etcd_dr.config.overrides import parse_user
 from etcd_dr.entrypoints.cli.answers import Document, Output, print_answer
@@ -40,6 +41,7 @@ class Run:
 
     options: GlobalOptions
     process: Process
+    _read: dict[str, Config | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -72,11 +74,18 @@ class Run:
             Screen(self.stderr).line(text)
 
     def config(self) -> Config | None:
-        """Return the configuration, or None where no file is named or found. Raises ConfigError."""
+        """Return the configuration, read once, or None where no file is named or found. Raises ConfigError."""
+        if "config" not in self._read:
+            self._read["config"] = self._find_config()
+        return self._read["config"]
+
+    def _find_config(self) -> Config | None:
         named = self.options.config or _path(self.environment.get(CONFIG_VARIABLE))
         found = named or next((place for place in self.process.usual_places if place.is_file()), None)
         if found is not None:
             return load_config(found, self.environment)
+        if not any(name.startswith(ENVIRONMENT_PREFIX) for name in self.environment):
+            return None
         from_environment = parse_config("", self.environment, subject="the environment")
         return from_environment if from_environment.model_fields_set else None
 
