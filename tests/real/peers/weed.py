@@ -63,6 +63,9 @@ class WeedS3(S3Server):
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
             "-master.telemetry=false",
+            # Each bucket takes a volume of its own, and there are as many as fit on the free disk: with the default of
+            # a gigabyte or so, a suite that makes a bucket for each test runs out of them on a common machine.
+            "-master.volumeSizeLimitMB=64",
             "-webdav=false",
             "-admin.ui=false",
             "-s3.port.iceberg=0",
