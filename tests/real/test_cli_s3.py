@@ -9,7 +9,7 @@ import pytest
 
 from fakes.etcd_database import EtcdDatabase
 from real.peers.s3_server import ADMIN, S3Credentials
-from real.peers.weed import READER, WRITER_BUCKET, WeedS3
+from real.peers.weed import READER, WeedS3
 from scenarios.command_line import CommandLine, Done
 
 
@@ -80,10 +80,9 @@ def test_wrong_keys_are_denied(bucket: Bucket, s3_bucket: str) -> None:
     assert_is_clear(bucket(bucket.url(s3_bucket, wrong), "list"), status=77, code="store.denied")
 
 
-def test_reader_may_list_and_not_write(bucket: Bucket, s3_server: WeedS3) -> None:
+def test_reader_may_list_and_not_write(bucket: Bucket, s3_bucket: str) -> None:
     """A missing right is said when it is needed, and nothing is left."""
-    s3_server.make_bucket(WRITER_BUCKET)
-    store = bucket.url(WRITER_BUCKET, READER)
+    store = bucket.url(s3_bucket, READER)
     assert bucket(store, "list", "--cluster", "default").status == 0
 
     assert_is_clear(bucket(store, "import", bucket.file, "--no-encryption"), status=77, code="store.denied")
