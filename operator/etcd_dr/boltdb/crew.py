@@ -18,7 +18,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
@@ -36,11 +36,11 @@ class Queue:
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
-    def fill(self, count: int) -> None:
-        """Put the numbers from 0 to `count` - 1 into the queue; nobody may be taking."""
+    def fill(self, numbers: Iterable[int]) -> None:
+        """Put numbers into the queue; nobody may be taking."""
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
-        rest = memoryview(b"".join(map(_NUMBER.pack, range(count))))
+        rest = memoryview(b"".join(map(_NUMBER.pack, numbers)))
         while rest:
             rest = rest[os.write(self._fd, rest) :]
         os.lseek(self._fd, 0, os.SEEK_SET)

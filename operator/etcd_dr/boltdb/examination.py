@@ -104,20 +104,27 @@ def _read_all_buckets(database: Database, bucket: Bucket, crew: Crew, reading: _
     reading.revision = max((result.last_revision for result in results), default=0)
     if findings.error_count:
         return
-    if wanted.live_keys:
-        reading.live_key_count = sum(result.live_count for result in team.perform(CountLive()))
     if wanted.hash_kv:
-        contents = reading.contents
-        current = max(reading.revision, contents.compact_revision, 1)
-        try:
-            reading.hash_kv = compute_hash_kv(
-                team,
-                revision=current,
-                compact_revision=contents.compact_revision,
-                finished_compaction=contents.finished_compact_revision,
-            )
-        except Inconclusive as reason:
-            findings.warning("hashkv.inconclusive", "bucket key", str(reason))
+        _compute_hash_kv(team, reading, findings)
+    if not wanted.live_keys:
+        reading.live_key_count = None
+    elif reading.live_key_count is None:
+        reading.live_key_count = sum(result.live_count for result in team.perform(CountLive()))
+
+
+def _compute_hash_kv(team: Team, reading: _Reading, findings: Findings) -> None:
+    contents = reading.contents
+    try:
+        computed = compute_hash_kv(
+            team,
+            revision=max(reading.revision, contents.compact_revision, 1),
+            compact_revision=contents.compact_revision,
+            finished_compaction=contents.finished_compact_revision,
+        )
+    except Inconclusive as reason:
+        findings.warning("hashkv.inconclusive", "bucket key", str(reason))
+        return
+    reading.hash_kv, reading.live_key_count = computed.hash_kv, computed.live_key_count
 
 
 def _read_small_buckets(database: Database, reading: _Reading) -> None:

@@ -15,6 +15,8 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from etcd_dr.boltdb.buckets import entries, leaves_of
 from etcd_dr.boltdb.checksums import crc32c, joined
 from etcd_dr.boltdb.contents import Contents
@@ -24,7 +26,7 @@ from etcd_dr.boltdb.findings import Findings
 from etcd_dr.boltdb.keys import ByteKeys
 from etcd_dr.boltdb.source import OpenedSource
 from etcd_dr.boltdb.team import Team
-from etcd_dr.boltdb.work import HashChunk, MarkDropped, Result
+from etcd_dr.boltdb.work import MarkDropped
 from etcd_dr.domain.database import HashKv
 from etcd_dr.errors import RevisionUnavailable, SnapshotDamaged
 
@@ -35,19 +37,27 @@ class Inconclusive(Exception):
     """The file cannot tell what a member would answer; the text says why."""
 
 
-def compute_hash_kv(team: Team, *, revision: int, compact_revision: int, finished_compaction: int | None) -> HashKv:
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """HashKV at some revisions, and how many keys are alive there; None where that was not needed."""
+
+    hash_kv: HashKv
+    live_key_count: int | None
+
+
+def compute_hash_kv(team: Team, *, revision: int, compact_revision: int, finished_compaction: int | None) -> Computed:
     """Return HashKV at R and C. The keyspace must be undamaged, and the hashes of its keys kept. Raises Inconclusive."""
     end = team.records_up_to(revision)
     compacted = team.records_up_to(compact_revision)
-    if compacted and not _mark_dropped(team, end=end, compacted=compacted):
+    live = _mark_dropped(team, end=end, compacted=compacted) if compacted else None
+    if live == 0:
         if finished_compaction != compact_revision and team.records_up_to(compact_revision - 1):
             raise Inconclusive(f"no key is alive at revision {revision}, and older records are still stored")
         compacted = 0
     checksum = crc32c(KEY_BUCKET)
-    for result in team.perform(HashChunk(end=end, compacted=compacted, at_compaction=compact_revision)):
-        _must_be_whole(result)
+    for result in team.hash_up_to(end=end, compacted=compacted, compact_revision=compact_revision):
         checksum = joined(checksum, result.checksum, result.byte_count)
-    return HashKv(checksum, revision, compact_revision)
+    return Computed(HashKv(checksum, revision, compact_revision), live)
 
 
 def hash_kv_of(source: OpenedSource, crew: Crew, *, revision: int | None, compact_revision: int | None) -> HashKv:
@@ -77,7 +87,7 @@ def hash_kv_of(source: OpenedSource, crew: Crew, *, revision: int | None, compac
     try:
         return compute_hash_kv(
             team, revision=at_r, compact_revision=at_c, finished_compaction=contents.finished_compact_revision
-        )
+        ).hash_kv
     except Inconclusive as reason:
         raise RevisionUnavailable(
             str(reason),
@@ -127,8 +137,3 @@ def _must_be_answerable(
 def _mark_dropped(team: Team, *, end: int, compacted: int) -> int:
     """Mark what a compaction would drop; return the number of keys alive below ordinal `end`."""
     return sum(result.live_count for result in team.perform(MarkDropped(end=end, compacted=compacted)))
-
-
-def _must_be_whole(result: Result) -> None:
-    if result.findings is not None and result.findings["seen"][0]:
-        raise AssertionError("a chunk that was checked is damaged: the file changed while it was read")

@@ -21,7 +21,6 @@ COUNTED_AT_ONCE = 2_097_152
 MARKED_AT_ONCE = 524_288
 """Records of a partition whose last records are marked: that takes several arrays more."""
 _TAG = np.uint64(1)
-_TABLE_BITS = 16
 _WORTH_SHARING = 100_000
 
 
@@ -57,18 +56,39 @@ def live_count(hashes: Words) -> int:
     is_deletion = _tags(hashes)
     if not is_deletion.any():
         return _distinct(hashes)
-    # Keys that never saw a deletion are most of them, and need no order: set them apart by a small table.
-    bits = np.uint64(_TABLE_BITS)
-    slots = (hashes >> _TAG) & ((_TAG << bits) - _TAG)
-    table = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
-    table[slots[is_deletion]] = True
-    maybe_deleted = table[slots]
-    mixed = hashes[maybe_deleted]
-    last = mixed[last_of_each_key(mixed)]
-    return _distinct(hashes[~maybe_deleted]) + int(np.count_nonzero((last & _TAG) == 0))
+    # Keys that never saw a deletion are most of them, and need no order: they are set apart first.
+    is_candidate = _maybe_among(hashes, hashes[is_deletion])
+    candidates = hashes[is_candidate]
+    last = candidates[_last_of_each_key(candidates)]
+    return _distinct(hashes[~is_candidate]) + int(np.count_nonzero(~_tags(last)))
 
 
-def last_of_each_key(hashes: Words) -> Ints:
+def superseded_or_deleted(hashes: Words) -> Flags:
+    """Say for each record whether it is not the last of its key, or is a deletion."""
+    gone = _tags(hashes)
+    ordered = np.sort(hashes >> _TAG)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(repeated):
+        # Only keys with several records need an order, and in a compacted database they are few.
+        candidates = np.flatnonzero(_maybe_among(hashes, repeated << _TAG))
+        last = _last_of_each_key(hashes[candidates])
+        is_last = np.zeros(len(candidates), dtype=np.bool_)
+        is_last[last] = True
+        gone[candidates] |= ~is_last
+    return gone
+
+
+def _maybe_among(hashes: Words, wanted: Words) -> Flags:
+    """Say for each hash whether its key may be one of the wanted; yes for all that are, and for a few more."""
+    slot_bits = np.uint64(min(24, max(16, len(wanted).bit_length() + 3)))
+    mask = (_TAG << slot_bits) - _TAG
+    table = np.zeros(1 << int(slot_bits), dtype=np.bool_)
+    table[(wanted >> _TAG) & mask] = True
+    may_be: Flags = table[(hashes >> _TAG) & mask]
+    return may_be
+
+
+def _last_of_each_key(hashes: Words) -> Ints:
     """Return the index of the last record of each key."""
     if len(hashes) == 0:
         return np.zeros(0, dtype=np.int64)
@@ -77,14 +97,6 @@ def last_of_each_key(hashes: Words) -> Ints:
     keys = keys[by_key]
     firsts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
     return np.maximum.reduceat(by_key, firsts)
-
-
-def superseded_or_deleted(hashes: Words) -> Flags:
-    """Say for each record whether it is not the last of its key, or is a deletion."""
-    gone = np.ones(len(hashes), dtype=np.bool_)
-    last = last_of_each_key(hashes)
-    gone[last] = _tags(hashes[last])
-    return gone
 
 
 def _tags(hashes: Words) -> Flags:

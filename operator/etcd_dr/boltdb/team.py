@@ -9,7 +9,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from etcd_dr.boltdb.keyspace import MAX_REVISION, WHERE, Keyspace
 from etcd_dr.boltdb.stores import DropMarks, PrivateHashStore, SharedHashStore
 from etcd_dr.boltdb.tree import Pages, claim
 from etcd_dr.boltdb.userkeys import KeyHasher
-from etcd_dr.boltdb.work import CheckChunk, Phase, Result, Table, Worker, phase_to_plain
+from etcd_dr.boltdb.work import CheckChunk, HashChunk, Phase, Result, Table, Worker, phase_to_plain
 
 
 def _nothing() -> None:
@@ -37,6 +37,7 @@ class Team:
         self._crew = crew
         self._salt = os.urandom(16)
         self._table = Table((), ())
+        self._checked: list[Result] = []
         self._keyspace, self._worker = self._begun(look_later=True)
 
     def check(
@@ -52,25 +53,52 @@ class Team:
                 findings.merge(Findings.from_plain(result.findings))
         self._claim_overflow(results, findings)
         self._table = Table([result.record_count for result in results], [result.segment for result in results])
+        self._checked = results
         self._worker.learn(self._table)
         self._crew.tell({"learn": [self._table.counts, self._table.segments]})
         return results
 
-    def perform(self, phase: Phase, *, meanwhile: Callable[[], None] = _nothing) -> list[Result]:
-        """Return one result per chunk or partition, in order. `meanwhile` is done here while helpers begin."""
-        count = self._worker.queue_length(phase)
+    def perform(
+        self, phase: Phase, *, numbers: Sequence[int] | None = None, meanwhile: Callable[[], None] = _nothing
+    ) -> list[Result]:
+        """Return one result per chunk or partition (all, or those of these numbers), in order.
+
+        `meanwhile` is done here while helpers begin.
+        """
+        numbers = range(self._worker.queue_length(phase)) if numbers is None else numbers
         if not self._crew.has_helpers:
             meanwhile()
-            return self._worker.perform(phase, range(count))
-        self._crew.queue.fill(count)
+            return self._worker.perform(phase, numbers)
+        self._crew.queue.fill(numbers)
         self._crew.tell({"perform": phase_to_plain(phase)})
         meanwhile()
         results = {result.number: result for result in self._worker.perform(phase, self._crew.queue)}
         for answer in self._crew.answers():
             results.update({fields["number"]: Result(**fields) for fields in answer})
-        unanswered = sorted(set(range(count)) - results.keys())
+        unanswered = sorted(set(numbers) - results.keys())
         results.update({result.number: result for result in self._worker.perform(phase, unanswered)})
-        return [results[number] for number in range(count)]
+        return [results[number] for number in numbers]
+
+    def hash_up_to(self, *, end: int, compacted: int, compact_revision: int) -> list[Result]:
+        """Return, per chunk, checksum and size of the records that take part in a HashKV (`work.HashChunk`).
+
+        A chunk that takes part as a whole has been summed up in the check already.
+        """
+        phase = HashChunk(end=end, compacted=compacted, at_compaction=compact_revision)
+        bases = self._table.bases()
+        first, last = bases[:-1], bases[1:]
+        is_whole = last <= end
+        if compact_revision >= 0:
+            before, through = self.records_up_to(compact_revision - 1), self.records_up_to(compact_revision)
+            is_whole &= (last <= before) | (first >= through)
+        if compacted:
+            dropped = np.concatenate([[0], np.cumsum(self._worker.dropped(), dtype=np.int64)])
+            is_whole &= dropped[np.minimum(last, compacted)] == dropped[np.minimum(first, compacted)]
+        partial = np.flatnonzero(~is_whole & (first < end)).tolist()
+        results = [result if whole else None for result, whole in zip(self._checked, is_whole.tolist(), strict=True)]
+        for number, result in zip(partial, self.perform(phase, numbers=partial), strict=True):
+            results[number] = result
+        return [result for result in results if result is not None]
 
     def records_up_to(self, revision: int) -> int:
         """Return how many records have at most this main revision: the ordinal of the first later one."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from etcd_dr.boltdb.checksums import joined
 from etcd_dr.boltdb.findings import Findings, PlainFindings
@@ -131,6 +132,10 @@ class Worker:
             case _:
                 return self._keyspace.chunk_count
 
+    def dropped(self) -> NDArray[np.uint8]:
+        """Return the marks of all records that a compaction would drop; zero where none is marked."""
+        return self._marks.array(self._table.record_count)
+
     def perform(self, phase: Phase, queue: Iterable[int]) -> list[Result]:
         """Return the results for the numbers taken from the queue."""
         match phase:
@@ -196,7 +201,7 @@ class Worker:
     def _mark_dropped(self, phase: MarkDropped, partition: int) -> Result:
         ordinals, hashes = self._members(self._partitioning(phase), partition, phase.end, with_ordinals=True)
         gone = superseded_or_deleted(hashes)
-        self._marks.array(self._table.record_count)[ordinals[gone & (ordinals < phase.compacted)]] = 1
+        self.dropped()[ordinals[gone & (ordinals < phase.compacted)]] = 1
         return Result(partition, live_count=int(np.count_nonzero(~gone)))
 
     def _hash(self, phase: HashChunk, chunk: int) -> Result:
@@ -215,7 +220,7 @@ class Worker:
         ordinals = base + np.arange(len(records), dtype=np.int64)
         kept = ordinals < phase.end
         if phase.compacted > base:
-            dropped = self._marks.array(self._table.record_count)[base : base + len(records)].astype(np.bool_)
+            dropped = self.dropped()[base : base + len(records)].astype(np.bool_)
             kept &= ~(dropped & (ordinals < phase.compacted))
         if phase.at_compaction >= 0:
             kept &= ~((records.keys.main == phase.at_compaction) & records.keys.is_tombstone)

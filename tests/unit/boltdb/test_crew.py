@@ -144,7 +144,7 @@ def test_queue_hands_out_each_number_once() -> None:
     twin = os.dup(fd)
     try:
         queues = [iter(Queue(fd)), iter(Queue(twin))]
-        Queue(fd).fill(7)
+        Queue(fd).fill(range(7))
         taken = [next(queues[number % 2]) for number in range(7)]
 
         assert taken == list(range(7))
