@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import timedelta
@@ -119,8 +120,17 @@ class _Page:
         screen = self._run.screen
         begin = _HOME if self._said else _CLEAR + _HOME
         self._said = True
-        text = f"{report.taken_at:%H:%M:%S UTC}  {rendered(screen, report_page(report))}"
-        screen.write(begin + text.replace("\n", f"{_TO_END_OF_LINE}\n") + _TO_END_OF_SCREEN)
+        text = f"{report.taken_at:%Y-%m-%d %H:%M:%S} UTC\n{rendered(screen, report_page(report))}"
+        lines = clipped(text.splitlines(), rows=shutil.get_terminal_size().lines)
+        screen.write(begin + "".join(f"{line}{_TO_END_OF_LINE}\n" for line in lines) + _TO_END_OF_SCREEN)
+
+
+def clipped(lines: list[str], *, rows: int) -> list[str]:
+    """Return as many lines as fit above the cursor, so that the verdict on top never scrolls away."""
+    if len(lines) < rows:
+        return lines
+    shown = lines[: max(rows - 2, 1)]
+    return [*shown, f"... {len(lines) - len(shown)} more lines; all of it: etcd-dr health"]
 
 
 class _Stored:
