@@ -11,7 +11,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -27,6 +27,7 @@ from etcd_dr.boltdb.tree import UnevenTree
 from etcd_dr.boltdb.userkeys import KeyHasher
 
 MAX_STORED_RECORDS = 5_000_000
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +196,20 @@ class Worker:
         return self._store.append(together) if self._stored_count <= MAX_STORED_RECORDS else None
 
     def _count_live(self, phase: CountLive, partition: int) -> Result:
-        _, hashes = self._members(self._partitioning(phase), partition, self._table.record_count, with_ordinals=False)
-        return Result(partition, live_count=live_count(hashes))
+        partitioning = self._partitioning(phase)
+        room = np.empty(self._table.record_count // partitioning.count * 9 // 8 + 1024, dtype=np.uint64)
+        filled = 0
+        for _, hashes in self._members(partitioning, partition, self._table.record_count):
+            if filled + len(hashes) > len(room):  # one key with very many records
+                room = np.concatenate([room, np.empty(len(room) + len(hashes), dtype=np.uint64)])
+            room[filled : filled + len(hashes)] = hashes
+            filled += len(hashes)
+        return Result(partition, live_count=live_count(room[:filled]))
 
     def _mark_dropped(self, phase: MarkDropped, partition: int) -> Result:
-        ordinals, hashes = self._members(self._partitioning(phase), partition, phase.end, with_ordinals=True)
+        members = list(self._members(self._partitioning(phase), partition, phase.end))
+        ordinals = np.concatenate([_NONE, *(ordinals for ordinals, _ in members)])
+        hashes = np.concatenate([_NONE.view(np.uint64), *(hashes for _, hashes in members)])
         gone = superseded_or_deleted(hashes)
         self.dropped()[ordinals[gone & (ordinals < phase.compacted)]] = 1
         return Result(partition, live_count=int(np.count_nonzero(~gone)))
@@ -226,22 +236,14 @@ class Worker:
             kept &= ~((records.keys.main == phase.at_compaction) & records.keys.is_tombstone)
         return kept
 
-    def _members(
-        self, partitioning: Partitioning, partition: int, end: int, *, with_ordinals: bool
-    ) -> tuple[Ints, Words]:
-        """Return ordinals and hashes of the records of a partition that lie below ordinal `end`, in order."""
-        every_ordinal: list[Ints] = []
-        every_hash: list[Words] = []
+    def _members(self, partitioning: Partitioning, partition: int, end: int) -> Iterator[tuple[Ints, Words]]:
+        """Yield, chunk by chunk, ordinals and hashes of a partition's records below ordinal `end`."""
         for chunk, base in enumerate(self._table.bases()[:-1].tolist()):
             if base >= end:
                 break
             hashes = self._hashes(chunk)[: end - base]
-            belongs = partitioning.has(hashes, partition)
-            every_hash.append(hashes[belongs])
-            if with_ordinals:
-                every_ordinal.append(base + np.flatnonzero(belongs))
-        nothing = np.zeros(0, dtype=np.int64)
-        return np.concatenate([nothing, *every_ordinal]), np.concatenate([nothing.astype(np.uint64), *every_hash])
+            members = np.flatnonzero(partitioning.has(hashes, partition))
+            yield base + members, hashes[members]
 
     def _hashes(self, chunk: int) -> Words:
         segment = self._table.segments[chunk]
