@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from etcd_dr.adapters.local_files import MemoryScratch
 from etcd_dr.domain.catalogue import ClusterMarker
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.member_choice import Role
 from etcd_dr.domain.proof import ProofLevel, ProofOrigin, ProofResult
-from etcd_dr.errors import Busy, ForeignCluster, NoUsableMember, TlsRefused
+from etcd_dr.errors import Busy, ForeignCluster, LocalStorageFull, NoUsableMember, TlsRefused
 from fakes.codec import FakeEncoder
 from fakes.etcd import FakeEtcdMember, FakeSnapshotStream, snapshot_file
 from fakes.object_store import FakeObjectStore
@@ -282,6 +283,24 @@ def test_plain_store_is_possible(world: SnapshotWorld) -> None:
     stored = world.store.body(world.layout.data(outcome.snapshot.id))
     assert stored == snapshot_file(world.database.to_bytes())
     assert outcome.snapshot.manifest.stages == ()
+
+
+def test_without_a_scratch_directory_memory_serves(world: SnapshotWorld) -> None:
+    """Where no disk may be used, a small database is proven all the same."""
+    world.scratch = MemoryScratch(limit_bytes=1 << 20)
+
+    assert world.take().snapshot.newest_proofs[ProofLevel.CONSISTENT].passed
+
+
+def test_database_that_does_not_fit_into_memory_is_refused(world: SnapshotWorld) -> None:
+    """Above the limit nothing is streamed at all, and the error says what to set."""
+    world.scratch = MemoryScratch(limit_bytes=1000)
+
+    with pytest.raises(LocalStorageFull) as raised:
+        world.take()
+
+    assert "scratch" in raised.value.next_step
+    assert not any(method == "snapshot" for _, method in world.cluster.calls)
 
 
 def test_proofs_say_what_they_were_made_from(world: SnapshotWorld) -> None:
