@@ -17,11 +17,11 @@ import os
 import signal
 import struct
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
+from etcd_dr.boltdb.interpreters import can_start, environment, interpreter
 from etcd_dr.boltdb.source import OpenedSource
 from etcd_dr.errors import FileUnreadable
 
@@ -53,10 +53,10 @@ class Queue:
 class Crew:
     """The helpers of one run, possibly none; valid inside the `with` of `gathered`."""
 
-    def __init__(self, helpers: list[subprocess.Popen[bytes]], files: Sequence[int]) -> None:
-        self._helpers = helpers
+    def __init__(self, source_name: str, files: Sequence[int] = ()) -> None:
+        self._source_name = source_name
+        self._helpers: list[subprocess.Popen[bytes]] = []
         self._dismissed: list[subprocess.Popen[bytes]] = []
-        self._source_name = ""
         self.queue = Queue(files[0] if files else -1)
         self.marks_file = files[1] if files else -1
         self.hash_files = files[2:]
@@ -66,6 +66,11 @@ class Crew:
     def has_helpers(self) -> bool:
         """Say whether anybody would share the work."""
         return bool(self._helpers)
+
+    def hire(self, count: int, *, file: int, shared: Sequence[int]) -> None:
+        """Start helpers that read an open file."""
+        for number in range(1, count + 1):
+            self._helpers.append(_start(number, [file, *shared]))
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send a message to every helper."""
@@ -94,7 +99,9 @@ class Crew:
         self._dismissed += self._helpers
         self._helpers.clear()
 
-    def _await_dismissed(self) -> None:
+    def end(self) -> None:
+        """Dismiss all and wait until they are gone."""
+        self.dismiss()
         for helper in self._dismissed:
             _close(helper)
 
@@ -114,23 +121,19 @@ def gathered(source: OpenedSource, *, workers: int | None) -> Iterator[Crew]:
     """Start the helpers that are worth it for this source, and end them afterwards."""
     helper_count = _helper_count(source, workers)
     if helper_count == 0:
-        yield Crew([], [])
+        yield Crew(source.name)
         return
     with _memory_files(3 + helper_count) as files:
-        helpers: list[subprocess.Popen[bytes]] = []
-        crew = Crew(helpers, files)
-        crew._source_name = source.name  # noqa: SLF001 - this is its factory
+        crew = Crew(source.name, files)
         try:
-            # One by one, so that those already started are ended when the next cannot be.
-            helpers.extend(_start(number + 1, [source.fd or 0, *files]) for number in range(helper_count))
+            crew.hire(helper_count, file=source.fd or 0, shared=files)
             yield crew
         finally:
-            crew.dismiss()
-            crew._await_dismissed()  # noqa: SLF001 - this is its factory
+            crew.end()
 
 
 def _helper_count(source: OpenedSource, workers: int | None) -> int:
-    if source.fd is None or not sys.executable or not hasattr(os, "memfd_create"):
+    if source.fd is None or not can_start() or not hasattr(os, "memfd_create"):
         return 0
     if workers is None:
         processors = len(os.sched_getaffinity(0))
@@ -151,11 +154,11 @@ def _memory_files(count: int) -> Iterator[list[int]]:
 
 def _start(number: int, fds: Sequence[int]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "etcd_dr.boltdb.helper", str(number), *map(str, fds)],
+        interpreter("etcd_dr.boltdb.helper", str(number), *map(str, fds)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=fds,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        env=environment(),
     )
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from etcd_dr import boltdb, errors
+from etcd_dr.boltdb.interpreters import environment, interpreter
 from etcd_dr.errors import EtcdDrError, FileUnreadable
 
 
@@ -27,7 +28,11 @@ def call_isolated(function: str, source: Path, **options: Any) -> Any:
     """Return what the function of this package of that name returns there, or raise what it raises."""
     question = pickle.dumps((function, str(source.absolute()), options))
     done = subprocess.run(
-        [sys.executable, "-m", "etcd_dr.boltdb.isolation"], input=question, stdout=subprocess.PIPE, check=False
+        interpreter("etcd_dr.boltdb.isolation"),
+        input=question,
+        stdout=subprocess.PIPE,
+        env=environment(),
+        check=False,
     )
     if done.returncode != 0:
         raise _ended(source, done.returncode)

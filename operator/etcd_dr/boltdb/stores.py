@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from etcd_dr.boltdb.image import Words
 
+MAX_STORED_HASHES = 6_000_000
+"""In all processes together: 48 MB."""
+
 Segment = tuple[int, int, int]
 """Whose store, where in it, and how many hashes."""
 
@@ -25,8 +28,8 @@ Segment = tuple[int, int, int]
 class HashStore(Protocol):
     """Keeps hashes, segment by segment."""
 
-    def append(self, hashes: Words) -> Segment:
-        """Keep some hashes and return where they are."""
+    def append(self, hashes: Words) -> Segment | None:
+        """Keep some hashes and return where they are; None when there is no room for them."""
         ...
 
     def read(self, segment: Segment) -> Words:
@@ -37,11 +40,15 @@ class HashStore(Protocol):
 class PrivateHashStore:
     """Keeps hashes in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, capacity: int = MAX_STORED_HASHES) -> None:
         self._segments: list[Words] = []
+        self._room = capacity
 
-    def append(self, hashes: Words) -> Segment:
+    def append(self, hashes: Words) -> Segment | None:
         """See HashStore."""
+        if len(hashes) > self._room:
+            return None
+        self._room -= len(hashes)
         self._segments.append(hashes)
         return 0, len(self._segments) - 1, len(hashes)
 
@@ -53,13 +60,16 @@ class PrivateHashStore:
 class SharedHashStore:
     """Keeps hashes in files that several processes have open: `files[own]` is appended to, all of them are read."""
 
-    def __init__(self, files: Sequence[int], own: int) -> None:
+    def __init__(self, files: Sequence[int], own: int, *, capacity: int = MAX_STORED_HASHES) -> None:
+        self._capacity_bytes = 8 * (capacity // len(files))
         self._files = files
         self._own = own
         self._end = 0
 
-    def append(self, hashes: Words) -> Segment:
+    def append(self, hashes: Words) -> Segment | None:
         """See HashStore."""
+        if self._end + hashes.nbytes > self._capacity_bytes:
+            return None
         segment = (self._own, self._end, len(hashes))
         rest = hashes.view(np.uint8).data
         while rest:

@@ -6,7 +6,7 @@ Rules this module keeps:
 - Phases follow one another: nobody begins one before all results of the last have been given. The first one,
   `CheckChunk`, tells how many records each chunk has; from then on records have ordinals, and the workers are told
   with `learn` where everybody has put the hashes of each chunk.
-- Above `MAX_STORED_RECORDS` hashes are not kept but computed again for each partition: slower, and as small in memory.
+- What the stores of hashes have no room for is computed again for each partition: slower, and as small in memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from etcd_dr.boltdb.stores import DropMarks, HashStore, Segment
 from etcd_dr.boltdb.tree import UnevenTree
 from etcd_dr.boltdb.userkeys import KeyHasher
 
-MAX_STORED_RECORDS = 5_000_000
 _NONE = np.zeros(0, dtype=np.int64)
 
 
@@ -117,7 +116,6 @@ class Worker:
         self._marks = marks
         self._hasher = hasher
         self._table = Table((), ())
-        self._stored_count = 0
 
     def learn(self, table: Table) -> None:
         """Take note of what the check has told; asked for before any other phase."""
@@ -191,9 +189,7 @@ class Worker:
         return [self._keyspace.key_hashes(records, keys, self._hasher)] if phase.hashes else []
 
     def _kept(self, hashes: list[Words]) -> Segment | None:
-        together = hashes[0] if len(hashes) == 1 else np.concatenate(hashes)
-        self._stored_count += len(together)
-        return self._store.append(together) if self._stored_count <= MAX_STORED_RECORDS else None
+        return self._store.append(hashes[0] if len(hashes) == 1 else np.concatenate(hashes))
 
     def _count_live(self, phase: CountLive, partition: int) -> Result:
         partitioning = self._partitioning(phase)

@@ -21,12 +21,12 @@ from etcd_dr.errors import FileUnreadable
 from fakes.bolt_file import BoltFile, Shape
 from fakes.etcd_history import EtcdHistory
 
-SHAPE = Shape(page_size=1024, leaf_records=5, branch_children=20)
+SHAPE = Shape(page_size=1024, leaf_records=1, branch_children=20)
 
 
 def large_history() -> EtcdHistory:
     history = EtcdHistory()
-    for number in range(4000):
+    for number in range(6000):
         if number % 7:
             history.put(b"/key/%d" % (number % 900), b"v" * (number % 50))
         else:
@@ -65,7 +65,7 @@ def test_any_number_of_workers_gives_the_same(database: Path) -> None:
 @pytest.mark.parametrize("bend", ["damaged", "uneven"])
 def test_damage_and_odd_trees_are_reported_alike(tmp_path: Path, bend: str) -> None:
     """What one process finds, two find; a tree that needs a full walk gets it."""
-    shape = Shape(page_size=1024, leaf_records=5, branch_children=20, uneven=bend == "uneven")
+    shape = Shape(page_size=1024, leaf_records=1, branch_children=20, uneven=bend == "uneven")
     file = BoltFile(large_history().buckets(), shape)
     if bend == "damaged":
         leaves = file.leaves(b"key")
