@@ -21,7 +21,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from etcd_dr.boltdb.crew import gathered
+from etcd_dr.boltdb.crew import crew
 from etcd_dr.boltdb.source import OpenedSource, opened
 from etcd_dr.boltdb.trailer import checked_trailer, stored_trailer
 from etcd_dr.domain.database import Examination, HashKv, Trailer
@@ -55,14 +55,15 @@ def examine(
         options = {"live_keys": live_keys, "with_hash_kv": with_hash_kv, "check_trailer": check_trailer}
         elsewhere: Examination = call_isolated("examine", source, workers=workers, **options)
         return elsewhere
-    with opened(source) as source_bytes, gathered(source_bytes, workers=workers) as crew:
+    with crew() as helpers, opened(source) as source_bytes:
+        helpers.hire(source_bytes, workers=workers)
         with _TrailerCheck(source_bytes, wanted=check_trailer) as trailer_check:
             from etcd_dr.boltdb.examination import Wanted, examination
             from etcd_dr.boltdb.findings import Findings
 
             findings = Findings()
             wanted = Wanted(live_keys=live_keys, hash_kv=with_hash_kv)
-            status = examination(source_bytes, crew, wanted=wanted, findings=findings)
+            status = examination(source_bytes, helpers, wanted=wanted, findings=findings)
         trailer = trailer_check.outcome()
         if not trailer.present:
             findings.warning("trailer.absent", "end of file", "no SHA-256 trailer: not a snapshot stream, or cut off")
@@ -92,10 +93,11 @@ def hash_kv(
         revisions = {"revision": revision, "compact_revision": compact_revision}
         elsewhere: HashKv = call_isolated("hash_kv", source, workers=workers, **revisions)
         return elsewhere
-    with opened(source) as source_bytes, gathered(source_bytes, workers=workers) as crew:
+    with crew() as helpers, opened(source) as source_bytes:
+        helpers.hire(source_bytes, workers=workers)
         from etcd_dr.boltdb.hashing import hash_kv_of
 
-        return hash_kv_of(source_bytes, crew, revision=revision, compact_revision=compact_revision)
+        return hash_kv_of(source_bytes, helpers, revision=revision, compact_revision=compact_revision)
 
 
 def read_trailer(source: Source) -> Trailer:

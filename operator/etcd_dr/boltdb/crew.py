@@ -18,7 +18,7 @@ import signal
 import struct
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any
 
 from etcd_dr.boltdb.interpreters import can_start, environment, interpreter
@@ -51,15 +51,16 @@ class Queue:
 
 
 class Crew:
-    """The helpers of one run, possibly none; valid inside the `with` of `gathered`."""
+    """The helpers of one run, possibly none; valid inside the `with` of `crew`."""
 
-    def __init__(self, source_name: str, files: Sequence[int] = ()) -> None:
-        self._source_name = source_name
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._source_name = ""
         self._helpers: list[subprocess.Popen[bytes]] = []
         self._dismissed: list[subprocess.Popen[bytes]] = []
-        self.queue = Queue(files[0] if files else -1)
-        self.marks_file = files[1] if files else -1
-        self.hash_files = files[2:]
+        self.queue = Queue(-1)
+        self.marks_file = -1
+        self.hash_files: list[int] = []
         """One for each process; ours is the first."""
 
     @property
@@ -67,10 +68,21 @@ class Crew:
         """Say whether anybody would share the work."""
         return bool(self._helpers)
 
-    def hire(self, count: int, *, file: int, shared: Sequence[int]) -> None:
-        """Start helpers that read an open file."""
+    def hire(self, source: OpenedSource, *, workers: int | None) -> None:
+        """Start the helpers that are worth it for this source."""
+        count = _helper_count(source, workers)
+        if count == 0:
+            return
+        self._source_name = source.name
+        files = [self._memory_file() for _ in range(3 + count)]
+        self.queue, self.marks_file, self.hash_files = Queue(files[0]), files[1], files[2:]
         for number in range(1, count + 1):
-            self._helpers.append(_start(number, [file, *shared]))
+            self._helpers.append(_start(number, [source.fd or 0, *files]))
+
+    def _memory_file(self) -> int:
+        file = os.memfd_create("etcd-dr")
+        self._stack.callback(os.close, file)
+        return file
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send a message to every helper."""
@@ -117,19 +129,16 @@ class Crew:
 
 
 @contextmanager
-def gathered(source: OpenedSource, *, workers: int | None) -> Iterator[Crew]:
-    """Start the helpers that are worth it for this source, and end them afterwards."""
-    helper_count = _helper_count(source, workers)
-    if helper_count == 0:
-        yield Crew(source.name)
-        return
-    with _memory_files(3 + helper_count) as files:
-        crew = Crew(source.name, files)
-        try:
-            crew.hire(helper_count, file=source.fd or 0, shared=files)
-            yield crew
-        finally:
-            crew.end()
+def crew() -> Iterator[Crew]:
+    """Give a crew without helpers yet, and end those that were hired.
+
+    It is to be entered before the source is opened: so that the system takes the helpers apart while the caller lets
+    go of its own mapping.
+    """
+    with ExitStack() as stack:
+        helpers = Crew(stack)
+        stack.callback(helpers.end)
+        yield helpers
 
 
 def _helper_count(source: OpenedSource, workers: int | None) -> int:
@@ -139,17 +148,6 @@ def _helper_count(source: OpenedSource, workers: int | None) -> int:
         processors = len(os.sched_getaffinity(0))
         return 1 if processors > 1 and source.size >= WORTHWHILE_BYTES else 0
     return max(0, min(workers, 16) - 1)
-
-
-@contextmanager
-def _memory_files(count: int) -> Iterator[list[int]]:
-    fds: list[int] = []
-    try:
-        fds.extend(os.memfd_create("etcd-dr") for _ in range(count))
-        yield fds
-    finally:
-        for fd in fds:
-            os.close(fd)
 
 
 def _start(number: int, fds: Sequence[int]) -> subprocess.Popen[bytes]:

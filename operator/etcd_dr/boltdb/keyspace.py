@@ -150,9 +150,9 @@ class Keyspace:
         is_break = np.flatnonzero(start[1:] != end[:-1])
         run_starts = start[np.concatenate([[0], is_break + 1])].tolist()
         run_ends = end[np.concatenate([is_break, [len(end) - 1]])].tolist()
-        view, checksum = self._image.view, 0
+        view, extend, checksum = self._image.view, crc32c, 0
         for run_start, run_end in zip(run_starts, run_ends, strict=True):
-            checksum = crc32c(view[run_start:run_end], checksum)
+            checksum = extend(view[run_start:run_end], checksum)
         return checksum, sum(run_ends) - sum(run_starts)
 
     def _check_order(self, records: Records, findings: Findings) -> None:

@@ -12,6 +12,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from etcd_dr.boltdb.protobuf import Malformed, Message, message_of, signed
 from etcd_dr.boltdb.userkeys import UserKeys
 
 _CREATE, _MOD, _VERSION, _VALUE, _LEASE = 0x10, 0x18, 0x20, 0x2A, 0x30
+_FIRST_BYTE = 0 if sys.byteorder == "little" else 7
 _INTEGER_FIELDS = (2, 3, 4, 6)
 
 
@@ -86,14 +88,14 @@ def _puts_fit(image: Image, at: Ints, end: Ints, main: Words) -> Flags:
 def _fit_into(words: int, image: Image, at: Ints, end: Ints, main: Words) -> Flags:
     """Check three numbers, the value and the lease; only numbers within so many 8-byte words are seen."""
     table = image.pieces(at, 8 * words).view("<u8")
-    window = [np.ascontiguousarray(table[:, column]) for column in range(words)]
+    window = [np.ascontiguousarray(table[:, column], dtype=np.uint64) for column in range(words)]
     create, create_bits, fits = _groups(window[0], _CREATE)
     window = _shifted(window, create_bits)
     mod, mod_bits, is_there = _groups(window[0], _MOD)
     fits &= is_there
-    # Groups of equal weight stand at equal places, so they compare as the numbers do.
-    fits &= create <= mod
-    fits &= create > 0
+    # Groups of equal weight stand at equal places, so they compare as the numbers do; 0 wraps to the largest.
+    create -= np.uint64(1)
+    fits &= create < mod
     fits &= _number(mod, mod_bits) == main
     window = _shifted(window, mod_bits)
     version, version_bits, is_there = _groups(window[0], _VERSION)
@@ -121,7 +123,7 @@ def _groups(word: Words, tag: int) -> tuple[Words, Words, Flags]:
     """
     terminators = ~word
     terminators &= np.uint64(0x8080_8080_8080_8000)
-    is_there: Flags = (word & np.uint64(0xFF)) == tag
+    is_there: Flags = word.view(np.uint8)[_FIRST_BYTE::8] == tag
     is_there &= terminators != 0
     groups = terminators - np.uint64(1)
     groups ^= terminators  # all bits through the terminator

@@ -195,7 +195,9 @@ class Worker:
         partitioning = self._partitioning(phase)
         room = np.empty(self._table.record_count // partitioning.count * 9 // 8 + 1024, dtype=np.uint64)
         filled = 0
-        for _, hashes in self._members(partitioning, partition, self._table.record_count):
+        for chunk in range(len(self._table.counts)):
+            every = self._hashes(chunk)
+            hashes = every[partitioning.has(every, partition)]
             if filled + len(hashes) > len(room):  # one key with very many records
                 room = np.concatenate([room, np.empty(len(room) + len(hashes), dtype=np.uint64)])
             room[filled : filled + len(hashes)] = hashes

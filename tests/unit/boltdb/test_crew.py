@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from etcd_dr.boltdb import examine, hash_kv
-from etcd_dr.boltdb.crew import Crew, Queue, gathered
+from etcd_dr.boltdb.crew import Crew, Queue, crew
 from etcd_dr.boltdb.examination import Wanted, examination
 from etcd_dr.boltdb.findings import Findings
 from etcd_dr.boltdb.source import opened
@@ -45,9 +45,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def crew_of(path: Path, workers: int) -> Iterator[tuple[Callable[[], DatabaseStatus | None], Crew]]:
-    with opened(path) as source, gathered(source, workers=workers) as crew:
+    with crew() as helpers, opened(path) as source:
+        helpers.hire(source, workers=workers)
         wanted = Wanted(live_keys=True, hash_kv=True)
-        yield lambda: examination(source, crew, wanted=wanted, findings=Findings()), crew
+        yield lambda: examination(source, helpers, wanted=wanted, findings=Findings()), helpers
 
 
 def test_any_number_of_workers_gives_the_same(database: Path) -> None:
@@ -84,8 +85,8 @@ def test_work_of_a_helper_that_dies_is_done_again(database: Path) -> None:
     """A helper that is killed, before or at work, costs time and nothing else."""
     whole = examine(database, with_hash_kv=True, workers=1).status
 
-    with crew_of(database, 3) as (run, crew):
-        first, _ = crew._helpers
+    with crew_of(database, 3) as (run, helpers):
+        first, _ = helpers._helpers
         first.kill()
 
         assert run() == whole
@@ -93,8 +94,8 @@ def test_work_of_a_helper_that_dies_is_done_again(database: Path) -> None:
 
 def test_helper_ended_by_the_disk_is_an_unreadable_file(database: Path) -> None:
     """SIGBUS is how the system says that mapped bytes cannot be had; no number is stated then."""
-    with crew_of(database, 2) as (run, crew):
-        [helper] = crew._helpers
+    with crew_of(database, 2) as (run, helpers):
+        [helper] = helpers._helpers
         os.kill(helper.pid, signal.SIGBUS)
 
         with pytest.raises(FileUnreadable):
@@ -106,8 +107,8 @@ def test_no_helper_is_left_behind(database: Path) -> None:
     pids: list[int] = []
 
     def interrupted() -> None:
-        with crew_of(database, 3) as (_, crew):
-            pids.extend(helper.pid for helper in crew._helpers)
+        with crew_of(database, 3) as (_, helpers):
+            pids.extend(helper.pid for helper in helpers._helpers)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
