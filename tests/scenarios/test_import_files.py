@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -352,6 +353,15 @@ def test_a_missing_file_and_a_directory_are_unreadable(world: ImportWorld) -> No
         world.import_file(world.files)
 
     assert "member/snap/db" in caught.value.next_step
+
+
+def test_a_pipe_is_refused_at_once(world: ImportWorld) -> None:
+    """Opening one would wait for a writer that may never come."""
+    pipe = world.files / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(FileUnreadable, match="not a regular file"):
+        world.import_file(pipe)
 
 
 def test_a_missing_object_is_missing(world: ImportWorld) -> None:

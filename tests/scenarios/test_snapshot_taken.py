@@ -14,7 +14,7 @@ from etcd_dr.domain.catalogue import ClusterMarker
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.member_choice import Role
 from etcd_dr.domain.proof import ProofLevel, ProofOrigin, ProofResult
-from etcd_dr.errors import Busy, ForeignCluster, LocalStorageFull, NoUsableMember, TlsRefused
+from etcd_dr.errors import Busy, ForeignCluster, LocalStorageFull, ManifestInvalid, NoUsableMember, TlsRefused
 from fakes.codec import FakeEncoder
 from fakes.etcd import FakeEtcdMember, FakeSnapshotStream, snapshot_file
 from fakes.object_store import FakeObjectStore
@@ -360,3 +360,15 @@ def test_one_canonical_line_tells_how_it_went(world: SnapshotWorld) -> None:
     assert line.fields["snapshot_id"] == str(outcome.snapshot.id)
     assert line.fields["revision"] == world.database.revision
     assert line.fields["proven"] == "consistent"
+
+
+def test_a_damaged_marker_says_how_to_mend_it(world: SnapshotWorld) -> None:
+    """Nothing is saved below a prefix of unknown ownership, and the way out is one deletion."""
+    world.store.plant(world.layout.marker, b"x")
+
+    with pytest.raises(ManifestInvalid) as caught:
+        world.take()
+    world.store.delete(world.layout.marker)
+
+    assert "remove this one object" in caught.value.next_step
+    assert world.take().snapshot.is_proven

@@ -227,3 +227,13 @@ def test_stop_in_the_middle_leaves_no_scratch(world: SnapshotWorld, taken: Snaps
         world.verify(taken)
 
     assert world.scratch.left_behind == []
+
+
+def test_a_reader_without_the_right_to_write_still_learns_the_verdict(world: SnapshotWorld, taken: Snapshot) -> None:
+    """Least privilege must not cost the answer: it is said that nothing was recorded."""
+    world.store.fail("put", StoreDenied("may not write", subject="fake://"), times=10)
+
+    outcome = world.verify(taken)
+
+    assert results(outcome.proofs) == {ProofLevel.STORED: ProofResult.PASSED, ProofLevel.INTACT: ProofResult.PASSED}
+    assert outcome.not_recorded == "fake://: may not write"

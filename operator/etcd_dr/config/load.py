@@ -30,9 +30,11 @@ _MAX_FILE_BYTES = 4 << 20
 def load_config(path: Path, environment: Mapping[str, str]) -> Config:
     """Return the configuration in `path` with overrides from `environment`. Raises ConfigError with every complaint."""
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
+        with path.open("rb") as file:
+            body = file.read(_MAX_FILE_BYTES + 1)  # a device or a pipe tells no size beforehand
+        if len(body) > _MAX_FILE_BYTES:
             raise ConfigError("is too large to be a configuration", subject=str(path))
-        text = path.read_text(encoding="utf-8")
+        text = body.decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
         raise ConfigError(

@@ -82,8 +82,10 @@ def recognise(*, head: bytes, tail: bytes, size_bytes: int) -> FileKind:
     if not size_bytes:
         return _EMPTY
     return (
-        _database(head, size_bytes)
-        or _by_signature(head)
+        # Signatures first: a database's page 0 begins with its own id, which is eight zeros, while the page header of
+        # a database may well stand in clear inside a compressed file.
+        _by_signature(head)
+        or _database(head, size_bytes)
         or _zlib(head)
         or _text(head)
         or _blank(head, tail)

@@ -16,7 +16,7 @@ from etcd_dr.domain.catalogue import ClusterMarker
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.manifest import canonical_json, invalid_record, parse_versioned
 from etcd_dr.domain.snapshot import ClusterLayout
-from etcd_dr.errors import ForeignCluster, ManifestInvalid, ObjectExists, ObjectMissing
+from etcd_dr.errors import ForeignCluster, ManifestInvalid, ManifestVersionUnknown, ObjectExists, ObjectMissing
 from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.object_store import ObjectStore
 
@@ -48,11 +48,19 @@ def read_marker(store: ObjectStore, layout: ClusterLayout) -> ClusterMarker | No
     except ObjectMissing:
         return None
     subject = store.url(layout.marker)
-    document = parse_versioned(body, subject=subject, known=MARKER_VERSION)
     try:
+        document = parse_versioned(body, subject=subject, known=MARKER_VERSION)
         marker = ClusterMarker.model_validate(document)
-    except ValidationError as error:
-        raise invalid_record(subject, error) from error
+    except ManifestVersionUnknown:
+        raise
+    except (ManifestInvalid, ValidationError) as error:
+        reason = error.message if isinstance(error, ManifestInvalid) else invalid_record(subject, error).message
+        raise ManifestInvalid(
+            f"does not say which cluster owns this prefix: {reason}",
+            subject=subject,
+            next_step="Nothing is saved until it does. If the snapshots below this prefix are this cluster's "
+            "(etcd-dr snapshot list), remove this one object: the next save writes it anew.",
+        ) from error
     if marker.cluster != layout.cluster or not marker.etcd_cluster_ids:
         raise ManifestInvalid(
             f"names cluster {marker.cluster[:80]!r} with {len(marker.etcd_cluster_ids)} ids, in the place of "

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -97,6 +98,14 @@ def read_chunks(path: Path, *, name: str, cancellation: Cancellation) -> Iterato
 
 
 def _look_at(path: Path, *, name: str) -> tuple[FileKind, int, datetime]:
+    with _readable(name, path):
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would wait for a writer, perhaps for ever
+            raise FileUnreadable(
+                "is not a regular file",
+                subject=name,
+                next_step="Write what it gives into a file first: cat PIPE > FILE",
+            )
     with _readable(name, path), path.open("rb") as file:
         facts = os.fstat(file.fileno())
         head = file.read(HEAD_BYTES)

@@ -30,6 +30,7 @@ from etcd_dr.errors import (
     EtcdDrError,
     IdentityMissing,
     SnapshotDamaged,
+    StoreDenied,
     StoreError,
     UnsupportedFormat,
 )
@@ -77,12 +78,16 @@ class NotMade:
 
 @dataclass(frozen=True, slots=True)
 class VerifyOutcome:
-    """What was found. `snapshot` is the one that was given, with the new proofs."""
+    """What was found. `snapshot` is the one that was given, with the new proofs.
+
+    `not_recorded` says why they could not be kept in the store, where the store refused.
+    """
 
     snapshot: Snapshot
     proofs: tuple[Proof, ...]
     not_made: tuple[NotMade, ...]
     duration_seconds: float
+    not_recorded: str | None = None
 
     @property
     def is_damaged(self) -> bool:
@@ -100,8 +105,8 @@ def verify_snapshot(
 ) -> VerifyOutcome:
     """Verify a snapshot up to a level (`stored`, `intact` or `consistent`) and return what was found.
 
-    With `record`, conclusive proofs are appended to the store. Raises StoreError when one cannot be written,
-    LocalStorageFull, Cancelled, ConfigError.
+    With `record`, conclusive proofs are appended to the store; a store that denies it is a word in the outcome.
+    Raises StoreError when one cannot be written for another reason, LocalStorageFull, Cancelled, ConfigError.
     """
     return _Verification(snapshot, layout, up_to=up_to, ports=ports, limits=limits or SnapshotLimits()).carry_out(
         record=record
@@ -133,20 +138,27 @@ class _Verification:
             self._prove_stored(self._read_back())
         else:
             self._open_and_prove()
-        if record:
-            for proof in self._proofs:
-                if proof.result is not ProofResult.INCONCLUSIVE:
-                    append_proof(
-                        self._ports.store, self._layout, self._snapshot.id, proof, token=self._ports.tokens.token()
-                    )
+        not_recorded = self._record() if record else None
         outcome = VerifyOutcome(
             snapshot=replace(self._snapshot, proofs=(*self._snapshot.proofs, *self._proofs)),
             proofs=tuple(self._proofs),
             not_made=tuple(self._not_made),
+            not_recorded=not_recorded,
             duration_seconds=self._ports.clock.monotonic() - begun,
         )
         self._tell(outcome)
         return outcome
+
+    def _record(self) -> str | None:
+        """Append what is conclusive, and return why it could not be: who may only read still learns the verdict."""
+        for proof in self._proofs:
+            if proof.result is not ProofResult.INCONCLUSIVE:
+                token = self._ports.tokens.token()
+                try:
+                    append_proof(self._ports.store, self._layout, self._snapshot.id, proof, token=token)
+                except StoreDenied as error:
+                    return str(error)
+        return None
 
     def _open_and_prove(self) -> None:
         """Decode the object to a scratch file and prove on it, or fall back to the bytes as they are stored."""

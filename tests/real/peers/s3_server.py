@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -114,9 +115,14 @@ class S3Server:
         )
 
     def make_bucket(self, name: str, *, object_lock: bool = False) -> str:
-        """Create a bucket and return its name; with `object_lock` it is versioned and takes retention."""
+        """Create a bucket and return its name; with `object_lock` it is versioned and takes retention.
+
+        One that is there already is as good: tests that need a fixed name share their server.
+        """
         options = {"ObjectLockEnabledForBucket": True} if object_lock else {}
-        self.client().create_bucket(Bucket=name, **options)
+        client = self.client()
+        with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
+            client.create_bucket(Bucket=name, **options)
         return name
 
     def _takes_objects(self) -> bool:

@@ -154,3 +154,13 @@ def test_any_bytes_have_an_answer(head: bytes, more: int) -> None:
     kind = recognise(head=head, tail=head, size_bytes=len(head) + more)
 
     assert kind.description
+
+
+def test_a_compressed_database_is_not_taken_for_a_plain_one() -> None:
+    """A zstd frame of data that does not compress holds the database's first page in clear, 16 bytes in."""
+    page_header = struct.pack("<IIII", 0xED0CDAED, 2, 4096, 0)
+    head = b"\x28\xb5\x2f\xfd" + bytes(12) + page_header + bytes(4096)
+
+    kind = recognise(head=head[:HEAD_BYTES], tail=head[-TAIL_BYTES:], size_bytes=12_345)
+
+    assert kind.format is FileFormat.ZSTD

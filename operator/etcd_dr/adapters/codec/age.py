@@ -164,7 +164,7 @@ def _wrong_identity(subject: str, identities: Sequence[AgeIdentity], encrypted_t
         f"is encrypted to {target}; the identities at hand are those of {at_hand}",
         subject=subject,
         next_step=(
-            "Name the identity file of one of these recipients under encryption.identity_files. If you have it there "
+            "Name the identity file of one of these recipients: --identity FILE, or encryption.identity_files. If you have it there "
             "already, the header may be damaged: compare the stored digest with: etcd-dr snapshot verify SNAPSHOT"
         ),
         context={"encrypted_to": target, "identities_of": at_hand},

@@ -141,6 +141,6 @@ def _identity_missing(subject: str, encryption: StageFacts) -> IdentityMissing:
     return IdentityMissing(
         f"is encrypted to {target}, and no identity is configured",
         subject=subject,
-        next_step="Name the identity file of one of these recipients under encryption.identity_files.",
+        next_step="Name the identity file of one of these recipients: --identity FILE, or encryption.identity_files.",
         context={"encrypted_to": target},
     )

@@ -79,7 +79,9 @@ class PartFiles:
 
 def _exists(destination: Path) -> UsageError:
     return UsageError(
-        "exists already", subject=str(destination), next_step="Choose another name, or add --force to replace the file."
+        "exists already",
+        subject=str(destination),
+        next_step="Choose another name, or add --overwrite to replace the file.",
     )
 
 

@@ -18,7 +18,7 @@ def lost(s: Situation) -> Iterator[Finding]:
             Severity.CRITICAL,
             f"quorum is lost and may return: {s.quorum.reason}",
             "Bring back voters with their data; nothing acknowledged is lost while data directories are whole. "
-            f"On each silent node: {SEE_THE_PROCESS}. Only if they are gone for good: etcd-dr recover plan",
+            f"On each silent node: {SEE_THE_PROCESS}. Only if they are gone for good, restore: etcd-dr snapshot fetch latest-verified --to snapshot.db",
             evidence=_counts(s.quorum) | {"silent_voters": listing(silent)},
         )
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while something is under way: the first one asks it to stop cleanly, the second one insists."""
+"""Ctrl-C, SIGTERM or a lost terminal (SIGHUP): the first one asks what is under way to stop cleanly, the second insists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from etcd_dr.adapters.cancellation import CancellationSwitch
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -21,7 +21,9 @@ def stopped_by_signals() -> Iterator[CancellationSwitch]:
             raise KeyboardInterrupt
         switch.cancel(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, ask) for number in _SIGNALS}
+    # What is ignored stays ignored: nohup says so on purpose.
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield switch
     finally:

@@ -99,6 +99,7 @@ def _document(catalogue: Catalogue, outcomes: Sequence[VerifyOutcome]) -> dict[s
                 "not_made": [
                     {"level": each.level.value, "code": each.code, "reason": each.reason} for each in outcome.not_made
                 ],
+                "not_recorded": outcome.not_recorded,
                 "duration_seconds": round(outcome.duration_seconds, 3),
             }
             for outcome in outcomes
@@ -118,6 +119,8 @@ def _table(run: Run, catalogue: Catalogue, outcomes: Sequence[VerifyOutcome]) ->
         draw(run.screen, table(("SNAPSHOT", "FOUND", "DETAIL"), map(_row, outcomes)))
         damaged = sum(outcome.is_damaged for outcome in outcomes)
         run.screen.line(f"{count(len(outcomes), 'snapshot')} verified, {damaged or 'none'} damaged")
+    for refused in dict.fromkeys(outcome.not_recorded for outcome in outcomes if outcome.not_recorded):
+        run.screen.line(f"not recorded in the store: {plain(refused)}; with --no-record nobody tries")
     for entry in catalogue.unreadable:
         run.screen.line(f"unreadable: {plain(entry.name)}: {plain(entry.reason)}")
 
