@@ -6,8 +6,8 @@ Every proof of this product rests on this package, so its rules are strict:
   in the file and bounded memory; never in another exception, a crash or a hang.
 - Every page that is reachable is checked; there is no faster mode that checks less, and no number depends on how many
   processes computed it.
-- Large files are shared with one helper process (`crew`): a fork where this process has a single thread, a fresh
-  interpreter where it has more, because a fork would not survive gRPC's (`hiring`).
+- Large files are shared with one helper process (`crew`), started as a fresh interpreter: callers may hold threads,
+  gRPC's among them, which a fork would not survive.
 - It knows bbolt's pages and etcd's buckets. Whether a finding matters, where a file came from and what is done about
   it are questions for the workflows.
 - Importing it costs nothing: numpy is loaded by the first call.
@@ -21,7 +21,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from etcd_dr.boltdb.crew import gathered
+from etcd_dr.boltdb.crew import crew
 from etcd_dr.boltdb.source import OpenedSource, opened
 from etcd_dr.boltdb.trailer import checked_trailer, stored_trailer
 from etcd_dr.domain.database import Examination, HashKv, Trailer
@@ -55,15 +55,15 @@ def examine(
         options = {"live_keys": live_keys, "with_hash_kv": with_hash_kv, "check_trailer": check_trailer}
         elsewhere: Examination = call_isolated("examine", source, workers=workers, **options)
         return elsewhere
-    with gathered() as crew, opened(source) as source_bytes:
-        crew.hire(source_bytes, workers=workers, has_threads=check_trailer)
+    with crew() as helpers, opened(source) as source_bytes:
+        helpers.hire(source_bytes, workers=workers)
         with _TrailerCheck(source_bytes, wanted=check_trailer) as trailer_check:
             from etcd_dr.boltdb.examination import Wanted, examination
             from etcd_dr.boltdb.findings import Findings
 
             findings = Findings()
             wanted = Wanted(live_keys=live_keys, hash_kv=with_hash_kv)
-            status = examination(source_bytes, crew, wanted=wanted, findings=findings)
+            status = examination(source_bytes, helpers, wanted=wanted, findings=findings)
         trailer = trailer_check.outcome()
         if not trailer.present:
             findings.warning("trailer.absent", "end of file", "no SHA-256 trailer: not a snapshot stream, or cut off")
@@ -93,11 +93,11 @@ def hash_kv(
         revisions = {"revision": revision, "compact_revision": compact_revision}
         elsewhere: HashKv = call_isolated("hash_kv", source, workers=workers, **revisions)
         return elsewhere
-    with gathered() as crew, opened(source) as source_bytes:
-        crew.hire(source_bytes, workers=workers)
+    with crew() as helpers, opened(source) as source_bytes:
+        helpers.hire(source_bytes, workers=workers)
         from etcd_dr.boltdb.hashing import hash_kv_of
 
-        return hash_kv_of(source_bytes, crew, revision=revision, compact_revision=compact_revision)
+        return hash_kv_of(source_bytes, helpers, revision=revision, compact_revision=compact_revision)
 
 
 def read_trailer(source: Source) -> Trailer:
@@ -149,6 +149,6 @@ class _TrailerCheck:
 
     def _run(self) -> None:
         try:
-            self._outcome = checked_trailer(self._source, beside_others=True)
+            self._outcome = checked_trailer(self._source)
         except Exception as error:  # noqa: BLE001 - carried to the caller's thread and raised there
             self._failure = error

@@ -10,24 +10,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from etcd_dr.boltdb.buckets import Bucket, leaves_of
 from etcd_dr.boltdb.crew import Crew
 from etcd_dr.boltdb.findings import Findings
-from etcd_dr.boltdb.helper import serve
 from etcd_dr.boltdb.keys import RevisionKeys
 from etcd_dr.boltdb.keyspace import MAX_REVISION, WHERE, Keyspace
 from etcd_dr.boltdb.stores import DropMarks, PrivateHashStore, SharedHashStore
 from etcd_dr.boltdb.tree import Pages, claim
 from etcd_dr.boltdb.userkeys import KeyHasher
 from etcd_dr.boltdb.work import CheckChunk, HashChunk, Phase, Result, Table, Worker, phase_to_plain
-
-
-def _opened(_: dict[str, Any]) -> Worker:
-    raise AssertionError("a forked helper has everything open")
 
 
 def _nothing() -> None:
@@ -131,17 +125,11 @@ class Team:
         self._claimed_by_walk = self._pages.claimed & ~claimed_before
         if self._walk_findings.is_incomplete:
             self._crew.dismiss()
-        keyspace, hasher = Keyspace(pages, leaves), KeyHasher(self._salt)
-        if not self._crew.has_helpers:
-            return keyspace, Worker(keyspace, PrivateHashStore(), DropMarks(), hasher)
-        workers = [
-            Worker(keyspace, SharedHashStore(self._crew.hash_files, own=own), DropMarks(self._crew.marks_file), hasher)
-            for own in range(len(self._crew.hash_files))
-        ]
-        self._crew.fork(
-            lambda number, requests, answers: serve(workers[number], self._crew.queue, _opened, requests, answers)
-        )
-        return keyspace, workers[0]
+        keyspace = Keyspace(pages, leaves)
+        files = self._crew.hash_files
+        store = SharedHashStore(files, own=0) if self._crew.has_helpers else PrivateHashStore()
+        marks = DropMarks(self._crew.marks_file if self._crew.has_helpers else None)
+        return keyspace, Worker(keyspace, store, marks, KeyHasher(self._salt))
 
     def _checked_alone(self, phase: CheckChunk) -> list[Result]:
         """Check a tree of uneven depth, which no bbolt writes: walk it to its end first, and do all of it here."""

@@ -16,7 +16,6 @@ from etcd_dr.domain.database import Trailer
 from etcd_dr.errors import FileUnreadable
 
 _PIECE_BYTES = 1 << 20
-_MAPPED_PIECE_BYTES = 64 << 20
 
 
 def stored_trailer(source: OpenedSource) -> Trailer:
@@ -26,32 +25,27 @@ def stored_trailer(source: OpenedSource) -> Trailer:
     return Trailer(present=True, digest=bytes(source.view[source.data_size :]).hex())
 
 
-def checked_trailer(source: OpenedSource, *, beside_others: bool = False) -> Trailer:
-    """Return the trailer compared with the digest of the bytes before it. Raises FileUnreadable.
-
-    `beside_others` is for a thread that runs beside busy ones: it asks for Python's lock a few times only.
-    """
+def checked_trailer(source: OpenedSource) -> Trailer:
+    """Return the trailer compared with the digest of the bytes before it. Raises FileUnreadable."""
     stored = stored_trailer(source)
     if not stored.present:
         return stored
     digest = hashlib.sha256()
-    for piece in _mapped_pieces(source) if beside_others or source.fd is None else _read_pieces(source, source.fd):
+    for piece in _pieces(source):
         digest.update(piece)
     return Trailer(present=True, digest=stored.digest, matches=digest.hexdigest() == stored.digest)
 
 
-def _mapped_pieces(source: OpenedSource) -> Iterator[memoryview]:
-    for at in range(0, source.data_size, _MAPPED_PIECE_BYTES):
-        yield source.view[at : min(at + _MAPPED_PIECE_BYTES, source.data_size)]
-
-
-def _read_pieces(source: OpenedSource, fd: int) -> Iterator[memoryview]:
+def _pieces(source: OpenedSource) -> Iterator[memoryview]:
+    if source.fd is None:
+        yield source.view[: source.data_size]
+        return
     # Reading costs less than mapping here, and a failing disk is an error instead of a signal.
     buffer = memoryview(bytearray(_PIECE_BYTES))
     at = 0
     while at < source.data_size:
         try:
-            count = os.preadv(fd, [buffer[: source.data_size - at]], at)
+            count = os.preadv(source.fd, [buffer[: source.data_size - at]], at)
         except OSError as error:
             raise FileUnreadable(
                 f"cannot be read at byte {at}: {(error.strerror or str(error)).lower()}",
