@@ -1,7 +1,7 @@
 """`python -m tools [--all]`: fetch what is not there yet; see the package docstring.
 
 Exit status 0 also when a place served nothing, so that tests without real etcd can run on any machine; with
-`ETCD_DR_REQUIRE_TOOLS=1`, as in CI, 1 when no etcd could be had at all.
+`ETCD_DR_TEST_REQUIRE_TOOLS=1`, as in CI, 1 when no etcd could be had at all.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> int:
     if not (place.has_etcd() or shutil.which("etcd") or os.environ.get("ETCD_DR_TEST_ETCD_DIRS")):
         say("no etcd could be had; install etcd, etcdctl and etcdutl on PATH, or name their directories in")
         say("ETCD_DR_TEST_ETCD_DIRS (colon separated). Tests against real etcd are skipped until then.")
-        return 1 if os.environ.get("ETCD_DR_REQUIRE_TOOLS") == "1" else 0
+        return 1 if os.environ.get("ETCD_DR_TEST_REQUIRE_TOOLS") == "1" else 0
     return 0
 
 
