@@ -15,7 +15,7 @@ answered with "no" (a proof failed). `health` is the exception: 0/1/2/3, as Nagi
 
     EtcdDrError
       UsageError                  ConfigError
-      FileUnreadable              LocalStorageFull        ToolMissing
+      FileUnreadable              LocalStorageFull        ToolMissing           ToolFailed
       SnapshotNotFound            SnapshotDamaged         ManifestInvalid       ProofFailed
         SnapshotAmbiguous         UnsupportedFormat         ManifestVersionUnknown
       DecryptionFailed            IdentityMissing         RecipientInvalid
@@ -25,6 +25,11 @@ answered with "no" (a proof failed). `health` is the exception: 0/1/2/3, as Nagi
       StoreError
         StoreUnreachable          StoreDenied             StoreMisconfigured    StoreFull
         ObjectMissing             ObjectExists            ObjectLocked
+      NodeError
+        NodeUnreachable           NodeDenied              NodeFault
+      RecoveryError
+        PlanStale                 NothingPossible         VerificationFailed    JournalDamaged
+        RecoveryLocked            StepFailed              HandsNeeded
       Busy                        Cancelled
 """
 
@@ -87,6 +92,12 @@ class ToolMissing(EtcdDrError):
     """A program that this step needs (etcd, etcdutl) is not installed."""
 
     code, exit_status = "tool.missing", 69
+
+
+class ToolFailed(EtcdDrError):
+    """A program that we called ended with an error that is neither the file's nor the disk's fault."""
+
+    code, exit_status = "tool.failed", 70
 
 
 class SnapshotNotFound(EtcdDrError):
@@ -249,6 +260,78 @@ class ObjectLocked(StoreError):
     """The store refuses to delete: Object Lock retention or legal hold."""
 
     code, exit_status = "store.object_locked", 77
+
+
+class NodeError(EtcdDrError):
+    """Something between us and a control-plane node; `subject` is the node's name."""
+
+    code, exit_status = "node", 69
+
+
+class NodeUnreachable(NodeError):
+    """No way to the node: no connection, no login shell, or it vanished in the middle of a call."""
+
+    code, retryable = "node.unreachable", True
+
+
+class NodeDenied(NodeError):
+    """The node refuses us: login, sudo, or the rights of a file."""
+
+    code, exit_status = "node.denied", 77
+
+
+class NodeFault(NodeError):
+    """The node did what was asked and it did not work; `context` has the end of what it said."""
+
+    code = "node.fault"
+
+
+class RecoveryError(EtcdDrError):
+    """A recovery cannot begin or go on as it was planned; `subject` is the recovery id or the cluster."""
+
+    code, exit_status = "recovery", 65
+
+
+class PlanStale(RecoveryError):
+    """What the plan was made from has changed; the message says what."""
+
+    code = "recovery.plan_stale"
+
+
+class NothingPossible(RecoveryError):
+    """No way back is possible with what is known; the message says what each one lacks."""
+
+    code, exit_status = "recovery.nothing_possible", 69
+
+
+class VerificationFailed(RecoveryError):
+    """The recovered cluster is not what was predicted."""
+
+    code, exit_status = "recovery.verification_failed", 1
+
+
+class JournalDamaged(RecoveryError):
+    """A plan or a journal does not parse, has a gap, or contradicts its digest."""
+
+    code = "recovery.journal_damaged"
+
+
+class RecoveryLocked(RecoveryError):
+    """Somebody else recovers this cluster; `context` says who, where and since when."""
+
+    code, exit_status = "recovery.locked", 75
+
+
+class StepFailed(RecoveryError):
+    """A step of a plan failed; the cause is chained, and the journal can be resumed or aborted."""
+
+    code, exit_status = "recovery.step_failed", 74
+
+
+class HandsNeeded(RecoveryError):
+    """The next step is one that only a person can do; the message says what, and how to go on."""
+
+    code, exit_status = "recovery.hands_needed", 75
 
 
 class Busy(EtcdDrError):

@@ -5,6 +5,10 @@
                                                  /manifest.json
                                                  /proofs/<level>-<time>-<token>.json
                                                  /pin.json
+                                                 /companions          what recovery needs beside the database
+    <prefix>/v1/<cluster>/recoveries/<recovery id>/plan.json          docs/recovery.md
+                                                  /journal/<number>.json
+                          recoveries/lock.json
 
 A snapshot id is `<taken_at>-<token>`: `20260820T030000Z-9f2c41d07b6a`. The revision is *not* part of it: the only
 trustworthy revision is the one inside the file, which is known when the last byte has arrived, while the upload needs
@@ -22,6 +26,7 @@ FORMAT_VERSION = "v1"
 MANIFEST_NAME = "manifest.json"
 DATA_NAME = "data"
 PIN_NAME = "pin.json"
+COMPANIONS_NAME = "companions"
 
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 _ID = re.compile(r"(?P<time>\d{8}T\d{6}Z)-(?P<token>[0-9a-f]{12})")
@@ -103,3 +108,10 @@ class ClusterLayout:
 
     def pin(self, snapshot_id: SnapshotId) -> str:
         return self.folder(snapshot_id) + PIN_NAME
+
+    def companions(self, snapshot_id: SnapshotId) -> str:
+        return self.folder(snapshot_id) + COMPANIONS_NAME
+
+    @property
+    def recoveries(self) -> str:
+        return f"{self.root}recoveries/"

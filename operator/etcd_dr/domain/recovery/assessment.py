@@ -1,0 +1,138 @@
+"""The verdict on each member and on the quorum, from everything that can be seen or was said.
+
+Rules this module keeps:
+- "Lost for good" follows only from evidence on the node (wiped, damaged, another cluster's data) or from a person's
+  explicit word about that member. Silence is never enough: then the verdict is `CANNOT_TELL`, with what would tell.
+- Each verdict carries its evidence as sentences that a person can check.
+- A person's word never overrules what is seen: a member that answers is not lost, whatever was said (`contradiction`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from etcd_dr.domain.answer import NOT_ASKED, Answer
+from etcd_dr.domain.recovery.sight import NodeSight
+
+
+class Statement(StrEnum):
+    """What a person said about a member that cannot be seen."""
+
+    LOST = "lost"
+    INTACT = "intact"
+
+
+class MemberVerdict(StrEnum):
+    """Where a member stands, best first."""
+
+    HEALTHY = "healthy"
+    """Answers and takes part in the quorum."""
+    ANSWERS = "answers"
+    """Answers on its own, without a quorum: a survivor."""
+    LEARNER = "learner"
+    """Answers, and does not vote."""
+    DOWN = "down"
+    """Does not answer; its data was seen and nothing is wrong with it."""
+    SAID_INTACT = "said-intact"
+    """Does not answer and cannot be seen; a person says that its data is there."""
+    UNKNOWN = "unknown"
+    """Does not answer and cannot be seen."""
+    DAMAGED = "damaged"
+    """Its data is there and cannot be used: structure, WAL, a CORRUPT alarm, a hash that differs from the majority."""
+    FOREIGN = "foreign"
+    """Its data belongs to another cluster id."""
+    WIPED = "wiped"
+    """Its node was seen, and there is no data."""
+    SAID_LOST = "said-lost"
+    """Cannot be seen; a person says that it will not come back."""
+
+    @property
+    def is_lost_for_good(self) -> bool:
+        return self in _LOST
+
+    @property
+    def may_vote_again(self) -> bool:
+        """Whether it votes now, or would once it is started."""
+        return self in _VOTING
+
+    @property
+    def answers(self) -> bool:
+        return self in (MemberVerdict.HEALTHY, MemberVerdict.ANSWERS, MemberVerdict.LEARNER)
+
+
+_LOST = frozenset({MemberVerdict.DAMAGED, MemberVerdict.FOREIGN, MemberVerdict.WIPED, MemberVerdict.SAID_LOST})
+_VOTING = frozenset({MemberVerdict.HEALTHY, MemberVerdict.ANSWERS, MemberVerdict.DOWN, MemberVerdict.SAID_INTACT})
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAssessment:
+    """One member. `node` is the configured node it runs on, empty where none is known.
+
+    `id` is None for a member that only the configuration knows. `revision`, `raft_term` and `applied_index` are the
+    newest that were seen of it, live or on its disk. `cause` names what keeps it down, where something does
+    (`certificate-expired`, `disk-full`, `no-space`, `manifest-wrong`), empty otherwise.
+    """
+
+    name: str
+    node: str
+    id: int | None
+    is_voter: bool
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...]
+    verdict: MemberVerdict
+    evidence: tuple[str, ...]
+    statement: Statement | None = None
+    contradiction: str = ""
+    cause: str = ""
+    revision: int | None = None
+    raft_term: int | None = None
+    applied_index: int | None = None
+    database_bytes: int | None = None
+    sight: Answer[NodeSight] = NOT_ASKED
+
+
+class QuorumStanding(StrEnum):
+    """What the members' verdicts mean for the quorum."""
+
+    HELD = "held"
+    MAY_RETURN = "may-return"
+    """Not there, but enough voters have their data: start or repair them, and nothing is lost."""
+    LOST_FOR_GOOD = "lost-for-good"
+    """So many voters are lost that the rest can never be a majority."""
+    CANNOT_TELL = "cannot-tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Everything that is known before anything is proposed; members in order of name.
+
+    `cluster_id` is the old cluster's. `highest_revision_seen` is over live members, data directories and all
+    manifests; None when nothing says one. `last_alive_at` is the latest moment at which the cluster is known to have
+    served, None when unknown. `would_tell` are commands or looks that would turn `CANNOT_TELL` into a verdict.
+    """
+
+    cluster: str
+    assessed_at: datetime
+    platform: str
+    cluster_id: int | None
+    members: tuple[MemberAssessment, ...]
+    standing: QuorumStanding
+    reason: str
+    would_tell: tuple[str, ...] = ()
+    etcd_version: str | None = None
+    highest_revision_seen: int | None = None
+    last_alive_at: datetime | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def voters(self) -> tuple[MemberAssessment, ...]:
+        return tuple(member for member in self.members if member.is_voter)
+
+    def member(self, name: str) -> MemberAssessment:
+        """Return the member of that name. Raises KeyError."""
+        for member in self.members:
+            if member.name == name:
+                return member
+        raise KeyError(name)
