@@ -60,6 +60,7 @@ def s3_settings(section: S3Section, *, prefix: str) -> S3Settings:
         upload_threads=section.upload_threads,
         connect_timeout_seconds=section.connect_timeout.total_seconds(),
         read_timeout_seconds=section.read_timeout.total_seconds(),
+        call_timeout_seconds=section.call_timeout.total_seconds(),
         attempts=section.attempts,
         probe_below=prefix,
     )

@@ -59,10 +59,12 @@ class S3Section(Section):
     """Size of an upload's parts; a bucket takes 10 000 of them, so this also bounds the size of an object."""
     upload_threads: int = Field(default=3, ge=1, le=16)
     """Parts under way at once; an upload holds one more than this in memory."""
-    connect_timeout: PositiveDuration = timedelta(seconds=10)
+    connect_timeout: PositiveDuration = timedelta(seconds=5)
     """Longest wait for a connection."""
-    read_timeout: PositiveDuration = timedelta(seconds=60)
-    """Longest silence of the server within one request."""
+    read_timeout: PositiveDuration = timedelta(seconds=30)
+    """Longest silence of the server while the bytes of a snapshot travel."""
+    call_timeout: PositiveDuration = timedelta(seconds=30)
+    """Longest time of any other request (listing, small objects, deleting), all its tries together."""
     attempts: int = Field(default=5, ge=1, le=20)
     """Tries of one request, the first one included."""
 

@@ -65,4 +65,4 @@ def receive_stream(
 def raise_if_cancelled(cancellation: Cancellation) -> None:
     """Raise Cancelled when somebody asked to stop."""
     if cancellation.is_cancelled:
-        raise Cancelled(f"stopped on request ({cancellation.reason})", next_step="Nothing was stored. Run it again.")
+        raise Cancelled(f"stopped on request ({cancellation.reason})")

@@ -39,6 +39,7 @@ from etcd_dr.workflows.claim_prefix import claim_prefix, read_marker
 from etcd_dr.workflows.commit_snapshot import commit_snapshot
 from etcd_dr.workflows.compose_manifest import SnapshotOrder, compose_manifest
 from etcd_dr.workflows.observe_members import LiveCluster, observe_members
+from etcd_dr.workflows.receive_stream import raise_if_cancelled
 
 _DAMAGED_TRIES = 2
 
@@ -131,6 +132,7 @@ class _Run:
                 endpoint=refused.observed.endpoint,
                 reason=refused.reason,
             )
+        raise_if_cancelled(self._ports.cancellation)  # then nobody answered because nobody was waited for
         if not choice.candidates:
             raise _nobody(choice)
         return choice

@@ -85,7 +85,10 @@ class S3Settings:
     """One bucket. `endpoint` is None for AWS itself; `path_style` None means: exactly when there is an endpoint.
 
     - `part_bytes` and `upload_threads` bound the memory of an upload: (threads + 1) parts.
-    - `attempts` counts the first try; timeouts are seconds per attempt, `read_timeout` without a single byte.
+    - `attempts` counts the first try. `connect_timeout_seconds` is for one try, `read_timeout_seconds` the longest
+      silence while an object's bytes travel.
+    - `call_timeout_seconds` is for everything else (listing, small objects, deleting), all tries together: a store
+      that takes connections and never answers must not hold a person up.
     - `checksum` is sent with every object and part and checked by the store; `md5` and `none` are for stores that
       do not know CRC32C.
     - `probe_below` is the folder for the probe object; it matters where a policy allows one prefix only.
@@ -104,8 +107,9 @@ class S3Settings:
     checksum: Literal["crc32c", "md5", "none"] = "crc32c"
     part_bytes: int = 8 * MIB
     upload_threads: int = 3
-    connect_timeout_seconds: float = 10.0
-    read_timeout_seconds: float = 60.0
+    connect_timeout_seconds: float = 5.0
+    read_timeout_seconds: float = 30.0
+    call_timeout_seconds: float = 30.0
     attempts: int = 5
     probe_below: str = ""
 

@@ -31,4 +31,8 @@ def confirm(run: Run, what: str, *, cluster: str, yes: bool) -> None:
     screen = Screen(run.stderr)
     screen.write(f"{plain(what)}.\nType the name of the cluster ({cluster}) to go on: ")
     if run.stdin.readline().strip() != cluster:
-        raise Cancelled("was not confirmed, so nothing was changed", subject=cluster)
+        raise Cancelled(
+            "was not confirmed, so nothing was changed",
+            subject=cluster,
+            next_step=f"Run it again and type {cluster}, or look first with --dry-run.",
+        )

@@ -18,7 +18,8 @@ class Door:
     """One command. `module` has a function `command`, or a function named by `function`.
 
     `summary` is the first line of that function's docstring. `failure_status`, where it is set, is what the command
-    ends with after any error.
+    ends with after any error. `when_stopped` says what a signal leaves behind and what to do next; a command without it
+    must clean up, and is never ended from outside (`stopping`).
     """
 
     name: str
@@ -26,6 +27,15 @@ class Door:
     summary: str
     function: str = "command"
     failure_status: int | None = None
+    when_stopped: str = ""
+
+
+_ONLY_READS = "Nothing was changed. If something did not answer, see what: etcd-dr health"
+_NOT_KEPT = (
+    "No snapshot was kept. What was uploaded so far is invisible, and a later save removes it. See what there is: "
+    "etcd-dr snapshot list"
+)
+_SEE_THE_LIST = "What was done so far stays done. See what there is: etcd-dr snapshot list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +51,59 @@ SNAPSHOT = Group(
     "snapshot",
     "Take, prove, find, keep and remove snapshots.",
     (
-        Door("save", f"{_COMMANDS}.snapshot.save", "Take a snapshot, prove it, and keep it in the store."),
-        Door("list", f"{_COMMANDS}.snapshot.listing", "List the snapshots in the store, newest first."),
-        Door("show", f"{_COMMANDS}.snapshot.show", "Show everything about one snapshot."),
-        Door("status", f"{_COMMANDS}.snapshot.status", "Examine a database file and print its numbers."),
-        Door("verify", f"{_COMMANDS}.snapshot.verify", "Prove a stored snapshot again."),
-        Door("fetch", f"{_COMMANDS}.snapshot.fetch", "Bring a snapshot back as a plain file."),
-        Door("import", f"{_COMMANDS}.snapshot.importing", "Take snapshots of other tools into the store."),
-        Door("pin", f"{_COMMANDS}.snapshot.pinning", "Keep a snapshot from retention until it is unpinned.", "pin"),
+        Door(
+            "save",
+            f"{_COMMANDS}.snapshot.save",
+            "Take a snapshot, prove it, and keep it in the store.",
+            when_stopped=_NOT_KEPT,
+        ),
+        Door(
+            "list",
+            f"{_COMMANDS}.snapshot.listing",
+            "List the snapshots in the store, newest first.",
+            when_stopped=_ONLY_READS,
+        ),
+        Door("show", f"{_COMMANDS}.snapshot.show", "Show everything about one snapshot.", when_stopped=_ONLY_READS),
+        Door(
+            "status",
+            f"{_COMMANDS}.snapshot.status",
+            "Examine a database file and print its numbers.",
+            when_stopped=_ONLY_READS,
+        ),
+        Door("verify", f"{_COMMANDS}.snapshot.verify", "Prove a stored snapshot again.", when_stopped=_ONLY_READS),
+        Door(
+            "fetch",
+            f"{_COMMANDS}.snapshot.fetch",
+            "Bring a snapshot back as a plain file.",
+            when_stopped="No file was written. Run it again: etcd-dr snapshot fetch",
+        ),
+        Door(
+            "import",
+            f"{_COMMANDS}.snapshot.importing",
+            "Take snapshots of other tools into the store.",
+            when_stopped=_SEE_THE_LIST,
+        ),
+        Door(
+            "pin",
+            f"{_COMMANDS}.snapshot.pinning",
+            "Keep a snapshot from retention until it is unpinned.",
+            "pin",
+            when_stopped=_SEE_THE_LIST,
+        ),
         Door(
             "unpin",
             f"{_COMMANDS}.snapshot.pinning",
             "Take the pin from a snapshot, so that retention may remove it.",
             "unpin",
+            when_stopped=_SEE_THE_LIST,
         ),
-        Door("prune", f"{_COMMANDS}.snapshot.pruning", "Remove what the retention policy does not keep."),
-        Door("delete", f"{_COMMANDS}.snapshot.deleting", "Delete one snapshot."),
+        Door(
+            "prune",
+            f"{_COMMANDS}.snapshot.pruning",
+            "Remove what the retention policy does not keep.",
+            when_stopped=_SEE_THE_LIST,
+        ),
+        Door("delete", f"{_COMMANDS}.snapshot.deleting", "Delete one snapshot.", when_stopped=_SEE_THE_LIST),
     ),
 )
 
@@ -67,9 +114,15 @@ DOORS: tuple[Door | Group, ...] = (
         f"{_COMMANDS}.health",
         "Judge the members, the quorum and the snapshots.",
         failure_status=NAGIOS_UNKNOWN,
+        when_stopped=_ONLY_READS,
     ),
-    Door("members", f"{_COMMANDS}.members", "Show every member as it sees itself."),
+    Door("members", f"{_COMMANDS}.members", "Show every member as it sees itself.", when_stopped=_ONLY_READS),
     Door("operator", f"{_COMMANDS}.operator_command", "Take, prove, keep and watch on schedule, until stopped."),
     Door("demo", f"{_COMMANDS}.demo.command", "Show it all on a real cluster of its own, in under a minute."),
-    Door("version", f"{_COMMANDS}.version", "Print the version of etcd-dr and of what it stands on."),
+    Door(
+        "version",
+        f"{_COMMANDS}.version",
+        "Print the version of etcd-dr and of what it stands on.",
+        when_stopped=_ONLY_READS,
+    ),
 )

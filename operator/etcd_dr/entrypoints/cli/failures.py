@@ -11,11 +11,15 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TextIO
 
+from etcd_dr.entrypoints.cli.global_options import GlobalOptions
 from etcd_dr.entrypoints.cli.human import plain
-from etcd_dr.errors import EtcdDrError, EtcdError
+from etcd_dr.entrypoints.cli.pasting import Paste
+from etcd_dr.entrypoints.cli.terminal import ReaderGone, Screen
+from etcd_dr.errors import Cancelled, EtcdDrError, EtcdError, LocalStorageFull
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,20 @@ class FailureReport:
     as_json: bool = False
     debug: bool = False
     status: int | None = None
+    paste: Paste = field(default_factory=lambda: Paste(GlobalOptions()))
+
+    def status_of(self, error: EtcdDrError) -> int:
+        """Return the exit status. What a signal ended has its own everywhere."""
+        return error.exit_status if self.status is None or isinstance(error, Cancelled) else self.status
 
     def tell(self, error: EtcdDrError) -> int:
-        """Tell an error and return the exit status."""
+        """Tell an error and return the exit status. A standard error that nobody reads any more is no reason to fail."""
+        error.next_step = self.paste.completed(error.next_step)
+        with suppress(ReaderGone, LocalStorageFull, ValueError):
+            self._write(error)
+        return self.status_of(error)
+
+    def _write(self, error: EtcdDrError) -> None:
         if self.as_json:
             self._line(json.dumps({"error": failure_document(error)}, ensure_ascii=False))
         else:
@@ -36,10 +51,9 @@ class FailureReport:
                 self._line(line)
         if self.debug:
             self._line("".join(traceback.format_exception(error)).rstrip())
-        return error.exit_status if self.status is None else self.status
 
     def _line(self, text: str) -> None:
-        self.stream.write(f"{text}\n")
+        Screen(self.stream).line(text)
 
 
 def failure_document(error: EtcdDrError) -> dict[str, object]:

@@ -33,7 +33,7 @@ def group_class(doors: Sequence[Door | Group], *, begin: Begin, remember: Begin)
             if found is None:
                 return None
             if isinstance(found, Door):
-                ctx.obj.failure_status = found.failure_status
+                ctx.obj.door = found
             return _loaded(found, begin=begin, remember=remember)
 
         def format_options(self, ctx: Any, formatter: Any) -> None:

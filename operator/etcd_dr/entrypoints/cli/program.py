@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,46 +13,79 @@ from typing import Any
 
 import typer
 
-from etcd_dr.entrypoints.cli.doors import DOORS
+from etcd_dr.entrypoints.cli.doors import DOORS, Door
 from etcd_dr.entrypoints.cli.failures import FailureReport, bug
 from etcd_dr.entrypoints.cli.global_options import GlobalOptions, ask_everywhere
 from etcd_dr.entrypoints.cli.lazy_group import SETTINGS, group_class
+from etcd_dr.entrypoints.cli.pasting import Paste
 from etcd_dr.entrypoints.cli.process import Process
+from etcd_dr.entrypoints.cli.stopping import LastWord, heard_signals, show_cursor, stopped
 from etcd_dr.entrypoints.cli.terminal import READER_GONE_STATUS, ReaderGone, silence
 from etcd_dr.errors import Cancelled, EtcdDrError, UsageError
 
 
 @dataclass(slots=True)
 class Call:
-    """What is known of a call while its words are read. `failure_status` comes from the door that was taken."""
+    """What is known of a call while its words are read. `door` is the command that was called, once it is known."""
 
     process: Process
+    arguments: Sequence[str]
     options: GlobalOptions = field(default_factory=GlobalOptions)
-    failure_status: int | None = None
+    door: Door | None = None
 
 
 def main() -> None:
     """Carry out the command that this process was called with, and end with its status."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(run(sys.argv[1:], Process.this_one()))
+    process = Process.this_one()
+    call = Call(process, sys.argv[1:])
+    last_word = LastWord(
+        tell=lambda error: _tell_hard_end(call, error),
+        may_end_hard=lambda: call.door is None or bool(call.door.when_stopped),
+    )
+    for number in heard_signals():
+        signal.signal(number, last_word)
+    status = carry_out(call, last_word)
+    if last_word.signal_name:
+        os._exit(status)  # threads that still wait for a store or a member would hold the process
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str], process: Process) -> int:
     """Carry out one command and return its exit status; nothing is raised."""
-    call = Call(process)
+    return carry_out(Call(process, arguments))
+
+
+def carry_out(call: Call, last_word: LastWord | None = None) -> int:
+    """Carry out a call and return its exit status; nothing is raised."""
     try:
         status = command().main(
-            args=list(arguments) or ["--help"], prog_name="etcd-dr", standalone_mode=False, obj=call
+            args=list(call.arguments) or ["--help"], prog_name="etcd-dr", standalone_mode=False, obj=call
         )
+        if status == Cancelled.exit_status:  # what typer makes of a KeyboardInterrupt; no command of ours returns it
+            return _tell(call, stopped(last_word.signal_name if last_word else ""), last_word)
     except ReaderGone:
         return READER_GONE_STATUS
-    except KeyboardInterrupt:
-        return Cancelled.exit_status
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, a person reads one clear line
-        return _report(arguments, call).tell(_ours(error))
+        return _tell(call, _ours(error), last_word)
     finally:
-        _flush(process)
+        _flush(call.process)
     return status if isinstance(status, int) else 0
+
+
+def _tell(call: Call, error: EtcdDrError, last_word: LastWord | None = None) -> int:
+    """Tell an error, unless the command's end was told already, and return the status."""
+    report = _report(call)
+    if last_word is not None and last_word.signal_name and not last_word.claim():
+        return report.status_of(error)
+    if isinstance(error, Cancelled) and not error.next_step and call.door is not None:
+        error.next_step = call.door.when_stopped
+    return report.tell(error)
+
+
+def _tell_hard_end(call: Call, error: Cancelled) -> None:
+    show_cursor(call.process.stderr)
+    _tell(call, error)
+    _flush(call.process)
 
 
 def command() -> Any:
@@ -91,7 +125,9 @@ def _ours(error: Exception) -> EtcdDrError:
     if isinstance(error, EtcdDrError):
         return error
     if isinstance(error, typer.Abort):
-        return Cancelled("the question was left unanswered")
+        return Cancelled(
+            "the question was left unanswered, so nothing was changed", next_step="Run it again, and answer it."
+        )
     if isinstance(error, typer.TyperException):
         return _usage(error)
     return bug(error)
@@ -104,11 +140,15 @@ def _usage(error: typer.TyperException) -> UsageError:
     return UsageError(f"{message[:1].lower()}{message[1:]}", next_step=f"See what there is with: {command} --help")
 
 
-def _report(arguments: Sequence[str], call: Call) -> FailureReport:
-    output = call.options.output or _said(arguments, "--output", "-o", "--write-out", "-w")
-    level = call.options.log_level or _said(arguments, "--log-level")
+def _report(call: Call) -> FailureReport:
+    output = call.options.output or _said(call.arguments, "--output", "-o", "--write-out", "-w")
+    level = call.options.log_level or _said(call.arguments, "--log-level")
     return FailureReport(
-        call.process.stderr, as_json=output in ("json", "yaml"), debug=level == "debug", status=call.failure_status
+        call.process.stderr,
+        as_json=output in ("json", "yaml"),
+        debug=level == "debug",
+        status=call.door.failure_status if call.door is not None else None,
+        paste=Paste(call.options),
     )
 
 
@@ -120,10 +160,6 @@ def _said(arguments: Sequence[str], *names: str) -> str | None:
         if name in names:
             value = rest if separator else following
     return value
-
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _flush(process: Process) -> None:

@@ -1,14 +1,79 @@
-"""Ctrl-C, SIGTERM or a lost terminal (SIGHUP): the first one asks what is under way to stop cleanly, the second insists."""
+"""Ctrl-C, SIGTERM or a lost terminal (SIGHUP): the first one asks for an end, and the end comes.
+
+- A command that works for long asks for a switch (`stopped_by_signals`); in any other the signal is a KeyboardInterrupt.
+- A store or a member that never answers must not hold a person up. So a command whose door says what a stop leaves
+  behind is ended from outside when `PATIENCE_SECONDS` were not enough: as by SIGKILL, which every workflow survives,
+  but with a word about it.
+- A command that must clean up (the operator, the demo) has a door without such a sentence, and gets all the time it
+  needs; its second signal is a KeyboardInterrupt.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 from etcd_dr.adapters.cancellation import CancellationSwitch
+from etcd_dr.errors import Cancelled
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE_SECONDS = 1.5
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+class LastWord:
+    """The handler of this process's signals. `tell` says how it ended; `may_end_hard` is asked when a signal comes."""
+
+    def __init__(self, *, tell: Callable[[Cancelled], object], may_end_hard: Callable[[], bool]) -> None:
+        self._tell = tell
+        self._may_end_hard = may_end_hard
+        self._telling = threading.Lock()
+        self.signal_name = ""
+
+    def __call__(self, number: int, _frame: object) -> None:
+        self.heard(number)
+        raise KeyboardInterrupt
+
+    def heard(self, number: int) -> None:
+        """Remember the signal, and see to it that the process ends. Safe in a signal handler."""
+        if self.signal_name:
+            return
+        self.signal_name = signal.Signals(number).name
+        if self._may_end_hard():
+            timer = threading.Timer(PATIENCE_SECONDS, self._end)
+            timer.daemon = True
+            timer.start()
+
+    def claim(self) -> bool:
+        """Tell whether the caller is the one to say how the command ended: once true, afterwards false."""
+        return self._telling.acquire(blocking=False)
+
+    def _end(self) -> None:
+        if self.claim():
+            self._tell(stopped(self.signal_name))
+            os._exit(Cancelled.exit_status)
+
+
+def stopped(signal_name: str) -> Cancelled:
+    """Return what is told of a command that a signal ended; what it left behind is known to its door."""
+    return Cancelled(f"stopped on request ({signal_name or signal.SIGINT.name})")
+
+
+def show_cursor(stream: TextIO) -> None:
+    """Bring back the cursor that a progress bar may have hidden."""
+    with suppress(OSError, ValueError):
+        if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+            stream.write(_SHOW_CURSOR)
+            stream.flush()
+
+
+def heard_signals() -> list[signal.Signals]:
+    """Return the signals that end a command. What is ignored stays ignored: nohup says so on purpose."""
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager
@@ -20,10 +85,13 @@ def stopped_by_signals() -> Iterator[CancellationSwitch]:
         if switch.is_cancelled:
             raise KeyboardInterrupt
         switch.cancel(signal.Signals(number).name)
+        outer = before.get(signal.Signals(number))
+        if isinstance(outer, LastWord):
+            outer.heard(number)
 
-    # What is ignored stays ignored: nohup says so on purpose.
-    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, ask) for number in heard}
+    before = {number: signal.getsignal(number) for number in heard_signals()}
+    for number in before:
+        signal.signal(number, ask)
     try:
         yield switch
     finally:

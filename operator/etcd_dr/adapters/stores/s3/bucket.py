@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from etcd_dr.adapters.stores.s3.client import build_client
+from etcd_dr.adapters.stores.s3.client import Patience, build_client
 from etcd_dr.adapters.stores.s3.failures import LIBRARY_ERRORS, Place, translated
 from etcd_dr.adapters.stores.settings import S3Settings
 from etcd_dr.errors import ObjectMissing, StoreDenied
@@ -16,6 +17,10 @@ from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.object_store import StoredObject
 
 Answer = Mapping[str, Any]
+
+
+_CARRIES_BYTES = frozenset({"upload_part", "complete_multipart_upload"})
+"""Requests that take long on a slow line or, for completing, in a busy store."""
 
 
 class Bucket:
@@ -26,7 +31,9 @@ class Bucket:
         self._clock = clock
         self._is_known_to_exist = False
         with self.translating("create_client"):
-            self._client = build_client(settings)
+            self._client = build_client(settings, Patience.for_calls(settings), monotonic=clock.monotonic)
+        self._mutex = threading.Lock()
+        self._patient_client: Any = None
 
     def url(self, key: str = "") -> str:
         return f"s3://{self.settings.bucket}/{key}"
@@ -36,11 +43,30 @@ class Bucket:
 
     def call(self, operation: str, *, key: str = "", **parameters: Any) -> Answer:
         """Return the answer of a method of boto3's client; `key` becomes its Key where there is one."""
-        if key:
-            parameters["Key"] = key
+        if operation in _CARRIES_BYTES:
+            return self.call_patiently(operation, key=key, **parameters)
         with self.translating(operation, key=key):
-            answer: Answer = getattr(self._client, operation)(Bucket=self.settings.bucket, **parameters)
+            return self._ask(self._client, operation, key, parameters)
+
+    def call_patiently(self, operation: str, *, key: str = "", **parameters: Any) -> Answer:
+        """Do the same for a request whose bytes, or whose answer's body, are a snapshot's and may take long."""
+        with self.translating(operation, key=key):
+            return self._ask(self._patient(), operation, key, parameters)
+
+    def _ask(self, client: Any, operation: str, key: str, parameters: dict[str, Any]) -> Answer:
+        where = {"Key": key} if key else {}
+        answer: Answer = getattr(client, operation)(Bucket=self.settings.bucket, **where, **parameters)
         return answer
+
+    def _patient(self) -> Any:
+        """Return the client for bytes, made at the first need: listing does without."""
+        patience = Patience.for_bytes(self.settings)
+        if patience.read_timeout <= Patience.for_calls(self.settings).read_timeout:
+            return self._client
+        with self._mutex:
+            if self._patient_client is None:
+                self._patient_client = build_client(self.settings, patience, monotonic=self._clock.monotonic)
+            return self._patient_client
 
     @contextmanager
     def translating(self, operation: str, *, key: str = "") -> Iterator[None]:
@@ -60,6 +86,8 @@ class Bucket:
 
     def close(self) -> None:
         self._client.close()
+        if self._patient_client is not None:
+            self._patient_client.close()
 
     def _need_existence(self) -> None:
         if not self._is_known_to_exist:

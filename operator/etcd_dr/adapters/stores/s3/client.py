@@ -2,11 +2,16 @@
 
 Checksums are ours, per object and part, so botocore is told to add its own only where S3 requires one: its default
 since 1.36 sends trailers that older stores refuse or, worse, store as part of the object.
+
+There are two of them, which differ in how long they wait (`Patience`): one for the bytes of snapshots, one for
+everything else.
 """
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +19,73 @@ import boto3
 import botocore.session
 from botocore.client import Config
 from botocore.credentials import CredentialResolver
+from botocore.exceptions import ClientError
 
 from etcd_dr import __version__
 from etcd_dr.adapters.stores.s3.credentials import FileCredentials
 from etcd_dr.adapters.stores.settings import ChainCredentials, S3Settings
 from etcd_dr.errors import ConfigError
 
+_SERVER_ERRORS = 500
 REGION_OF_OTHER_STORES = "us-east-1"
 """What a signature names where nothing is configured; stores other than AWS mostly do not look at it."""
 
 
-def build_client(settings: S3Settings) -> Any:
+_TRIES_WITHIN_A_CALL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one try may stay silent, and how long all tries of one request may take together; seconds."""
+
+    read_timeout: float
+    budget: float
+
+    @classmethod
+    def for_calls(cls, settings: S3Settings) -> Patience:
+        """For requests that a healthy store answers at once."""
+        budget = settings.call_timeout_seconds
+        return cls(min(settings.read_timeout_seconds, budget / _TRIES_WITHIN_A_CALL), budget)
+
+    @classmethod
+    def for_bytes(cls, settings: S3Settings) -> Patience:
+        """For parts and whole objects, where a slow line is no fault: time for one more try after a long silence."""
+        return cls(settings.read_timeout_seconds, 2.5 * settings.read_timeout_seconds)
+
+
+def build_client(settings: S3Settings, patience: Patience, *, monotonic: Callable[[], float]) -> Any:
     """Return a client. Raises ConfigError for files that cannot be used, and whatever boto3 raises for the rest."""
     session = boto3.Session(botocore_session=_session(settings))
-    return session.client(
+    client = session.client(
         "s3",
         region_name=settings.region or (REGION_OF_OTHER_STORES if settings.endpoint else None),
         endpoint_url=settings.endpoint,
         verify=str(_checked_bundle(settings.ca_bundle)) if settings.ca_bundle else None,
-        config=_config(settings),
+        config=_config(settings, patience),
     )
+    _bound_tries(client, patience, monotonic=monotonic)
+    return client
+
+
+def _bound_tries(client: Any, patience: Patience, *, monotonic: Callable[[], float]) -> None:
+    """Begin no further try that could end after the budget; botocore itself only counts them."""
+
+    def begin(context: dict[str, Any], **_rest: object) -> None:
+        context["etcd_dr_begun"] = monotonic()
+
+    def judge(
+        request_dict: dict[str, Any], response: Any, caught_exception: Exception | None, operation: Any, **_rest: object
+    ) -> None:
+        spent = monotonic() - request_dict["context"].get("etcd_dr_begun", monotonic())
+        if spent + patience.read_timeout <= patience.budget:
+            return
+        if caught_exception is not None:
+            raise caught_exception
+        if response is not None and response[0].status_code >= _SERVER_ERRORS:
+            raise ClientError(response[1], operation.name)
+
+    client.meta.events.register_first("before-call.s3", begin)
+    client.meta.events.register_first("needs-retry.s3", judge)
 
 
 def _session(settings: S3Settings) -> Any:
@@ -57,7 +109,7 @@ class _FromFiles:
         return self._credentials
 
 
-def _config(settings: S3Settings) -> Config:
+def _config(settings: S3Settings, patience: Patience) -> Config:
     s3: dict[str, object] = {"addressing_style": "path" if settings.uses_path_style else "auto"}
     if settings.checksum != "none" and not (settings.endpoint or "").startswith("http://"):
         # TLS and a checksum protect the body: hashing it a second time for the signature only costs CPU.
@@ -65,7 +117,7 @@ def _config(settings: S3Settings) -> Config:
     return Config(
         signature_version="s3v4",
         connect_timeout=settings.connect_timeout_seconds,
-        read_timeout=settings.read_timeout_seconds,
+        read_timeout=patience.read_timeout,
         retries={"mode": "standard", "total_max_attempts": settings.attempts},
         s3=s3,
         request_checksum_calculation="when_required",

@@ -14,15 +14,15 @@ from etcd_dr.adapters.stores.s3.failures import LIBRARY_ERRORS
 from etcd_dr.errors import ObjectExists, StoreError, StoreUnreachable
 
 CHUNK_BYTES = 1024 * 1024
-_BREAKS_WITHOUT_PROGRESS = 4
+_BREAKS_WITHOUT_PROGRESS = 2
 
 
 class ObjectReader:
-    """An open object; `close` may be called at any point, and twice."""
+    """An open object; `close` may be called at any point, and twice. `is_large`: the bytes of a snapshot."""
 
-    def __init__(self, bucket: Bucket, key: str, **access: object) -> None:
-        self._bucket, self._key, self._access = bucket, key, access
-        self._answer: Answer = bucket.call("get_object", key=key, **access)
+    def __init__(self, bucket: Bucket, key: str, *, is_large: bool, **access: object) -> None:
+        self._bucket, self._key, self._is_large, self._access = bucket, key, is_large, access
+        self._answer: Answer = self._get()
         self.size_bytes = int(self._answer["ContentLength"])
         self._etag = str(self._answer.get("ETag") or "")
         self._position = 0
@@ -47,6 +47,10 @@ class ObjectReader:
         with contextlib.suppress(*LIBRARY_ERRORS):  # a connection that is thrown away has nothing to report
             self._answer["Body"].close()
 
+    def _get(self, **part: object) -> Answer:
+        call = self._bucket.call_patiently if self._is_large else self._bucket.call
+        return call("get_object", key=self._key, **part, **self._access)
+
     def _read(self) -> bytes:
         with self._bucket.translating("get_object", key=self._key):
             chunk: bytes = self._answer["Body"].read(min(CHUNK_BYTES, self.size_bytes - self._position))
@@ -62,7 +66,7 @@ class ObjectReader:
         self.close()
         wanted = f"bytes={self._position}-{self.size_bytes - 1}"
         try:
-            answer = self._bucket.call("get_object", key=self._key, Range=wanted, IfMatch=self._etag, **self._access)
+            answer = self._get(Range=wanted, IfMatch=self._etag)
         except ObjectExists as error:  # what 412 means to a put; here the object is no longer the one we began with
             raise self._changed() from error
         self._answer = answer

@@ -49,7 +49,7 @@ class S3ObjectStore:
         return S3Upload(self._writer, self._settings, key=self._checked(key), url=self.url(key))
 
     def get(self, key: str, *, limit_bytes: int) -> bytes:
-        reader = ObjectReader(self._bucket, self._checked(key), **self._headers.for_access())
+        reader = ObjectReader(self._bucket, self._checked(key), is_large=False, **self._headers.for_access())
         try:
             if reader.size_bytes > limit_bytes:
                 raise StoreError(
@@ -63,7 +63,7 @@ class S3ObjectStore:
 
     @contextmanager
     def read(self, key: str) -> Iterator[Iterator[bytes]]:
-        reader = ObjectReader(self._bucket, self._checked(key), **self._headers.for_access())
+        reader = ObjectReader(self._bucket, self._checked(key), is_large=True, **self._headers.for_access())
         try:
             yield reader.chunks()
         finally:

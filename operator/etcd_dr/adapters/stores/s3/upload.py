@@ -14,7 +14,7 @@ from etcd_dr.adapters.stores.settings import S3Settings
 from etcd_dr.errors import StoreError
 from etcd_dr.ports.object_store import StoredObject
 
-_ABORT_GRACE_SECONDS = 5.0
+_ABORT_GRACE_SECONDS = 0.7
 """How long parts under way may go on before the upload is aborted: one that arrives later keeps its space until the
 sweep (S3, AbortMultipartUpload), but a shutdown must not wait for the timeouts of a dead store."""
 

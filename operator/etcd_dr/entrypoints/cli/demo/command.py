@@ -49,7 +49,9 @@ def command(
         with set_stage(binaries) as stage, closing(open_store(stage.target.need_store(), shared)) as store:
             Demo(stage, store, shared, screen).perform()
     except KeyboardInterrupt as error:
-        raise Cancelled("was stopped; its processes and files are gone", subject="demo") from error
+        raise Cancelled(
+            "was stopped; its processes and files are gone", subject="demo", next_step="Run it again: etcd-dr demo"
+        ) from error
     took = duration(timedelta(seconds=shared.clock.monotonic() - begun))
     screen.line()
     draw(screen, styled(f"All of it happened as promised, in {took}; nothing is left behind.", "good"))

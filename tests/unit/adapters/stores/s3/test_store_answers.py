@@ -50,7 +50,10 @@ def settings(tmp_path: Path) -> S3Settings:
     (tmp_path / "a").write_text("access")
     (tmp_path / "s").write_text("secret")
     return S3Settings(
-        bucket="bucket", endpoint="http://127.0.0.1:9", credentials=KeyFiles(tmp_path / "a", tmp_path / "s")
+        bucket="bucket",
+        endpoint="http://127.0.0.1:9",
+        credentials=KeyFiles(tmp_path / "a", tmp_path / "s"),
+        read_timeout_seconds=10.0,  # no more than other requests have: then one client serves both, and can be stubbed
     )
 
 

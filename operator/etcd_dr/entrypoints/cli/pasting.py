@@ -1,0 +1,86 @@
+"""Commands in answers and errors, as this run's user can paste them: with the options that lead to the same place.
+
+Whoever wrote a next step knows the command, not how the user said where etcd and the store are. Here, in one place,
+each `etcd-dr COMMAND` of a text is given the options of this run that the command needs and the text does not have.
+Passwords are never among them; files that hold secrets are named as they were.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from etcd_dr.entrypoints.cli.doors import DOORS, Group
+from etcd_dr.entrypoints.cli.global_options import GlobalOptions
+
+_BEYOND = {"version", "demo"}
+_FILE_ONLY = {"operator"}
+_ENCODING = {"snapshot save", "snapshot import"}
+_DECODING = {"snapshot verify", "snapshot fetch", "snapshot status", "snapshot import"}
+_END_OF_COMMAND = re.compile(r"[;|)\n]|\.(?:\s|$)|, then ")
+
+
+def _command_names() -> Iterator[str]:
+    for entry in DOORS:
+        if isinstance(entry, Group):
+            yield from (f"{entry.name} {door.name}" for door in entry.doors)
+        else:
+            yield entry.name
+
+
+_COMMAND = re.compile(rf"\betcd-dr (?={'|'.join(sorted(_command_names(), key=len, reverse=True))}\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class Paste:
+    """Completes commands in texts with what was said on this command line."""
+
+    options: GlobalOptions
+
+    def completed(self, text: str) -> str:
+        """Return the text with every command of ours in it ready to be pasted."""
+        parts = _COMMAND.split(text)
+        return parts[0] + "".join(self._command(part) for part in parts[1:])
+
+    def _command(self, rest: str) -> str:
+        end = _END_OF_COMMAND.search(rest)
+        said = rest[: end.start()] if end else rest
+        if "--help" in said:
+            return f"etcd-dr {rest}"
+        missing = [words for words in self._options_for(said) if words.split("=")[0].split()[0] not in said.split()]
+        return " ".join(["etcd-dr", *missing, rest])
+
+    def _options_for(self, said: str) -> Iterator[str]:
+        options, name = self.options, said.split(maxsplit=1)[0]
+        if name in _BEYOND:
+            return
+        yield from _one("--config", options.config)
+        if name in _FILE_ONLY:
+            return
+        command = " ".join(said.split()[:2])
+        yield from _one("--cluster", options.cluster)
+        yield from _one("--endpoints", options.endpoints)
+        yield from _one("--cacert", options.cacert)
+        yield from _one("--cert", options.cert)
+        yield from _one("--key", options.key)
+        yield from _one("--user", options.user and options.user.partition(":")[0])
+        yield from _one("--password-file", options.password_file)
+        yield from _one("--store", options.store)
+        if command in _ENCODING:
+            yield from _several("--recipient", options.recipient)
+            yield from _several("--recipients-file", options.recipients_file)
+            yield from ["--no-encryption"] if options.no_encryption else []
+        if command in _DECODING:
+            yield from _several("--identity", options.identity)
+
+
+def _one(name: str, value: object) -> Iterator[str]:
+    if value is not None:
+        yield f"{name} {shlex.quote(str(value))}"
+
+
+def _several(name: str, values: Iterable[object] | None) -> Iterator[str]:
+    for value in values or ():
+        yield from _one(name, value)

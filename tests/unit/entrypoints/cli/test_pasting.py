@@ -1,0 +1,57 @@
+"""Commands in next steps, completed with the options of this run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from etcd_dr.entrypoints.cli.global_options import GlobalOptions
+from etcd_dr.entrypoints.cli.pasting import Paste
+
+PASTE = Paste(
+    GlobalOptions(
+        config=Path("/etc/my file.yaml"),
+        cluster="prod",
+        user="root:secret",
+        store="/backups",
+        recipient=["age1x"],
+        identity=[Path("key")],
+        no_encryption=True,
+    )
+)
+PLACE = "--config '/etc/my file.yaml' --cluster prod --user root --store /backups"
+
+
+@pytest.mark.parametrize(
+    ("text", "completed"),
+    [
+        ("Look: etcd-dr snapshot list", f"Look: etcd-dr {PLACE} snapshot list"),
+        ("a (etcd-dr snapshot list) b", f"a (etcd-dr {PLACE} snapshot list) b"),
+        (
+            "See why: etcd-dr snapshot list; then etcd-dr health",
+            f"See why: etcd-dr {PLACE} snapshot list; then etcd-dr {PLACE} health",
+        ),
+        ("etcd-dr snapshot save", f"etcd-dr {PLACE} --recipient age1x --no-encryption snapshot save"),
+        ("etcd-dr snapshot verify x", f"etcd-dr {PLACE} --identity key snapshot verify x"),
+        ("etcd-dr operator", "etcd-dr --config '/etc/my file.yaml' operator"),
+        ("etcd-dr version", "etcd-dr version"),
+        ("this etcd-dr reads version 1", "this etcd-dr reads version 1"),
+        ("etcd-dr snapshot fetch --help", "etcd-dr snapshot fetch --help"),
+    ],
+)
+def test_commands_are_ready_to_be_pasted(text: str, completed: str) -> None:
+    """The options that lead to the same cluster and store, quoted, before the command; a password never."""
+    assert PASTE.completed(text) == completed
+
+
+def test_option_that_the_text_has_already_is_not_repeated() -> None:
+    """What the next step names itself is more exact than what was typed."""
+    assert PASTE.completed("etcd-dr snapshot list --cluster lab") == PASTE.completed("etcd-dr snapshot list").replace(
+        " --cluster prod", ""
+    ) + " --cluster lab"
+
+
+def test_without_options_nothing_changes() -> None:
+    """Whoever has a configuration file in its usual place reads what is written in the documentation."""
+    assert Paste(GlobalOptions()).completed("Run: etcd-dr snapshot list") == "Run: etcd-dr snapshot list"
