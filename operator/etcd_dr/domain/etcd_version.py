@@ -1,4 +1,4 @@
-"""What an etcd version means for taking snapshots.
+"""What an etcd version means for taking snapshots and for restoring them.
 
 Two defects and one restriction of released versions decide how far a member may be trusted; each rule names its fix.
 """
@@ -44,6 +44,16 @@ class EtcdVersion:
             return False
         first_fixed = {4: 38, 5: 23, 6: 5}.get(self.minor)
         return first_fixed is None or self.patch < first_fixed
+
+    @property
+    def minor_line(self) -> tuple[int, int]:
+        """Major and minor: members and tools that share it understand one another's files."""
+        return (self.major, self.minor)
+
+    @property
+    def can_bump(self) -> bool:
+        """Whether its tool restores with --bump-revision and --mark-compacted: 3.4.27, 3.5.10 and 3.6 (etcd #16029)."""
+        return self >= EtcdVersion(3, 6, 0) or self._is_in_line(4, since=27) or self._is_in_line(5, since=10)
 
     def _is_in_line(self, minor: int, *, since: int) -> bool:
         return (self.major, self.minor) == (3, minor) and self.patch >= since

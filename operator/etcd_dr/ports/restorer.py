@@ -30,19 +30,20 @@ class RestoreOrder:
 
 
 class Restorer(Protocol):
-    def version_for(self, server: EtcdVersion | None) -> EtcdVersion:
+    def version_for(self, server: EtcdVersion | None, *, must_bump: bool = False) -> EtcdVersion:
         """Return the version of the tool that would be used for this server (None: unknown; then the newest).
 
         Raises ToolMissing where no tool of the server's minor is at hand (restore tool, server and snapshot belong
-        together: etcd #13070); its message names what was found and where it was looked for.
+        together: etcd #13070), or with `must_bump` none of them can raise the revision (3.4.27, 3.5.10, 3.6 can); its
+        message names what was found and where it was looked for.
         """
         ...
 
     def restore(self, order: RestoreOrder, *, server: EtcdVersion | None, cancellation: Cancellation) -> None:
         """Make the data directory; it appears under its name only when it is whole, with mode 0700.
 
-        An existing one is replaced when it is the remains of an earlier call, refused (UsageError) when it is whole.
-        The source is opened for reading only. Raises ToolMissing, SnapshotDamaged (the tool refuses the file),
-        LocalStorageFull, Cancelled, ToolFailed.
+        The remains of an earlier call for it are removed first; a directory under its name that is not empty is
+        refused (UsageError). The source is opened for reading only. Raises ToolMissing, SnapshotDamaged (the tool
+        refuses the file), FileUnreadable, LocalStorageFull, Cancelled, ToolFailed.
         """
         ...
