@@ -49,6 +49,8 @@ class Shape:
     """Free pages, put between the pages in use."""
     uneven: bool = False
     """Whether the first leaf of a bucket hangs one level higher than the others."""
+    late_leaf: bool = False
+    """Whether the last one does."""
     padding: int = 0
     """Unused bytes between element table and data: what no bbolt writes, and a reader can still read."""
     txid: int = 7
@@ -206,6 +208,9 @@ class BoltFile:
             else:
                 elements.append((1, key, self._bucket_value(name + b"/" + key if name else key, value)))
         leaves = self._write_leaves(name, elements)
+        if self.shape.late_leaf and not is_root and len(leaves) > 2:
+            most = self._write_branches(name, leaves[:-1])
+            return self._write_branch(name, [(leaves[0][0], most), leaves[-1]])
         if self.shape.uneven and not is_root and len(leaves) > 2:
             rest = self._write_branches(name, leaves[1:])
             return self._write_branch(name, [leaves[0], (leaves[1][0], rest)])

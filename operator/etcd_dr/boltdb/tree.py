@@ -116,23 +116,19 @@ def walk(pages: Pages, root: int, *, order: type[K], where: str) -> Leaves[K]:
         where=where,
         is_root=True,
     )
-    for _ in range(MAX_DEPTH):
-        if not level.branch.any():
-            break
-        level = _descend(pages, level, order=order, where=where)
-    if level.branch.any():
-        pages.findings.lost("tree.depth", where, f"deeper than {MAX_DEPTH} levels")
-        level = level.kept(~level.branch)
-    return Leaves(level.page, level.lower, level.fence, level.spans(pages.page_size))
+    return _walk_on(pages, level, order=order, where=where)
 
 
 def walk_to_leaves(pages: Pages, root: int, *, order: type[K], where: str) -> Leaves[K]:
-    """Return the leaves under a root page of an even tree, claimed but not looked at unless the root is one."""
+    """Return the leaves under a root page, claimed but not looked at unless the root is one.
+
+    A leaf beside branches, which no bbolt writes, makes it walk to the end, as `walk` does.
+    """
     ids, lower, fence = np.array([root], dtype=np.uint64), order.lowest(), order.lowest()
     level, _ = _enter(pages, ids, lower=lower, fence=fence, where=where, is_root=True)
     for _ in range(MAX_DEPTH):
-        if not level.branch.any():
-            return Leaves(level.page, level.lower, level.fence, level.spans(pages.page_size))
+        if not level.branch.all():
+            return _walk_on(pages, level, order=order, where=where)
         child, lower, fence, _ = _below(pages, level, order=order, where=where)
         if _looks_like_leaf(pages, child):
             kept = np.flatnonzero((child >= 2) & (child < pages.limit))
@@ -144,6 +140,18 @@ def walk_to_leaves(pages: Pages, root: int, *, order: type[K], where: str) -> Le
     pages.findings.lost("tree.depth", where, f"deeper than {MAX_DEPTH} levels")
     none = level.kept(np.zeros(len(level.page), dtype=np.bool_))
     return Leaves(none.page, none.lower, none.fence, none.spans(pages.page_size))
+
+
+def _walk_on(pages: Pages, level: _Level[K], *, order: type[K], where: str) -> Leaves[K]:
+    """Return the leaves under a level whose pages are entered."""
+    for _ in range(MAX_DEPTH):
+        if not level.branch.any():
+            break
+        level = _descend(pages, level, order=order, where=where)
+    if level.branch.any():
+        pages.findings.lost("tree.depth", where, f"deeper than {MAX_DEPTH} levels")
+        level = level.kept(~level.branch)
+    return Leaves(level.page, level.lower, level.fence, level.spans(pages.page_size))
 
 
 def leaf_spans(pages: Pages, page: Ints, *, where: str) -> tuple[PageSpans, Ints]:

@@ -23,6 +23,7 @@ SHAPES = {
     "no-inline": Shape(inline=False),
     "synced-freelist": Shape(leaf_records=5, synced_freelist=True, free_pages=30),
     "uneven": Shape(leaf_records=3, branch_children=4, uneven=True),
+    "late leaf": Shape(leaf_records=3, branch_children=4, late_leaf=True),
 }
 every_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 
