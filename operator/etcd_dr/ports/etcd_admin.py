@@ -1,7 +1,8 @@
 """What changes a cluster: members, alarms, history, keys. Apart from `ports.etcd`, so that reading never can.
 
-The contract of `ports/etcd.py` holds: deadlines, errors, threads. All calls need quorum, except `defragment`.
-Repeating one that was done already is the caller's matter; nothing is retried here.
+The contract of `ports/etcd.py` holds: deadlines, errors, threads. All calls need quorum, except `defragment` and the
+local reads `count_keys` and `sample_keys`. Repeating one that was done already is the caller's matter; nothing is
+retried here.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ class EtcdAdmin(Protocol):
     def endpoint(self) -> str: ...
 
     def add_learner(self, peer_urls: Sequence[str], *, deadline: float) -> Member:
-        """Add a learner (etcd 3.4+) and return it; its name is empty until it starts."""
+        """Add a learner (etcd 3.4+) and return it; its name is empty until it starts.
+
+        Raises EtcdError with `reason` `exists` where a member has one of these URLs, `too-many-learners` where one is
+        there already (etcd allows one by default), or `unhealthy`.
+        """
         ...
 
     def promote(self, member_id: int, *, deadline: float) -> None:
-        """Let a learner vote. Raises EtcdError with `reason` `not-ready` while it lags behind its leader."""
+        """Let a learner vote. Raises EtcdError with `reason` `not-ready` while it lags behind its leader, `not-learner`
+        where it votes already, `not-found`."""
         ...
 
     def remove_member(self, member_id: int, *, deadline: float) -> None:
@@ -44,7 +50,10 @@ class EtcdAdmin(Protocol):
         ...
 
     def put(self, key: bytes, value: bytes, *, deadline: float) -> int:
-        """Write one key through quorum and return its revision."""
+        """Write one key through quorum and return its revision.
+
+        Raises EtcdError with `reason` `no-space` while a NOSPACE alarm is raised.
+        """
         ...
 
     def get(self, key: bytes, *, deadline: float) -> bytes | None:

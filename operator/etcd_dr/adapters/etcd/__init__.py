@@ -1,7 +1,8 @@
 """Speaks etcd's gRPC API to one member at a time, over mutual TLS or plain HTTP.
 
 The parts live together because they are one conversation: who may be spoken to and with what (`access`, `material`),
-the connection (`channel`, `login`), the calls (`client`, `stream`), and what it means when they fail (`failures`,
+the connection (`channel`, `login`), the calls (`client`, `stream`; those that
+change a cluster in `admin`), and what it means when they fail (`failures`,
 `diagnosis`). `connector` puts them together. Stubs are our own (`proto`, docs/adr/0001).
 """
 

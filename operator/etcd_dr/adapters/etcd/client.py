@@ -59,7 +59,7 @@ class GrpcEtcdMember:
         answer: rpc_pb2.MemberListResponse = self._connection.ask(
             "MemberList", self._cluster.MemberList, request, seconds=deadline
         )
-        rows = sorted((_member(row) for row in answer.members), key=lambda member: member.id)
+        rows = sorted((member_of(row) for row in answer.members), key=lambda member: member.id)
         return MemberList(cluster_id=answer.header.cluster_id, members=tuple(rows))
 
     def alarms(self, *, deadline: float) -> tuple[Alarm, ...]:
@@ -138,7 +138,8 @@ class _SnapshotCall:
         return self._connection.explain(error, call=SNAPSHOT_CALL, deadline=self._running)
 
 
-def _member(row: rpc_pb2.Member) -> Member:
+def member_of(row: rpc_pb2.Member) -> Member:
+    """Return one row of a member list as our value."""
     return Member(
         id=row.ID,
         name=row.name,

@@ -38,6 +38,18 @@ _NOT_ALLOWED = (
 )
 _STALE_TOKEN = ("invalid auth token", "revision of auth store is old")
 _NO_QUORUM = ("request timed out", "no leader", "leader changed")
+# Refusals of a change, with the reason that ports/etcd_admin.py promises. etcd answers some of them with UNAVAILABLE.
+_REFUSED_CHANGES = {
+    "can only promote a learner member which is in sync": "not-ready",
+    "can only promote a learner": "not-learner",
+    "member not found": "not-found",
+    "unhealthy cluster": "unhealthy",
+    "not enough started members": "unhealthy",
+    "too many learner": "too-many-learners",
+    "Peer URLs already exists": "exists",
+    "member ID already exist": "exists",
+    "database space exceeded": "no-space",
+}
 _TLS_WORDS = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification", "handshake failed", "TSI_", "security handshaker")
 
 
@@ -151,11 +163,12 @@ def _from_etcd(error: grpc.RpcError, *, call: str, endpoint: str, context: dict[
             next_step="Ask a voting member instead: etcd-dr members",
             context={**context, "reason": "learner"},
         )
-    if error.code() is _Code.UNAVAILABLE:
+    refusal = next((reason for words, reason in _REFUSED_CHANGES.items() if words in said), None)
+    if refusal is None and error.code() is _Code.UNAVAILABLE:
         return MemberUnreachable(
             f"{call}: {said}", subject=endpoint, next_step="Try again when it is up: etcd-dr health", context=context
         )
-    reason = "corrupt" if "corrupt cluster" in said else "refused"
+    reason = refusal or ("corrupt" if "corrupt cluster" in said else "refused")
     return EtcdError(
         f"{call}: {said}",
         subject=endpoint,

@@ -58,6 +58,23 @@ SAID = [
     (Code.FAILED_PRECONDITION, "etcdserver: rpc not supported for learner", EtcdError, "learner"),
     (Code.UNAVAILABLE, "etcdserver: server stopped", MemberUnreachable, None),
     (Code.DATA_LOSS, "etcdserver: corrupt cluster", EtcdError, "corrupt"),
+    (
+        Code.FAILED_PRECONDITION,
+        "etcdserver: can only promote a learner member which is in sync with leader",
+        EtcdError,
+        "not-ready",
+    ),
+    (Code.FAILED_PRECONDITION, "etcdserver: can only promote a learner member", EtcdError, "not-learner"),
+    (Code.NOT_FOUND, "etcdserver: member not found", EtcdError, "not-found"),
+    (Code.UNAVAILABLE, "etcdserver: unhealthy cluster", EtcdError, "unhealthy"),
+    (
+        Code.FAILED_PRECONDITION,
+        "etcdserver: re-configuration failed due to not enough started members",
+        EtcdError,
+        "unhealthy",
+    ),
+    (Code.FAILED_PRECONDITION, "etcdserver: Peer URLs already exists", EtcdError, "exists"),
+    (Code.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded", EtcdError, "no-space"),
     (Code.RESOURCE_EXHAUSTED, "etcdserver: too many requests", EtcdError, "refused"),
     (Code.DEADLINE_EXCEEDED, "Deadline Exceeded", MemberTimeout, "deadline"),
     (Code.UNKNOWN, "context deadline exceeded", MemberTimeout, "deadline"),  # a member that was told of our deadline

@@ -39,12 +39,45 @@ class KVStub(object):
                 request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.RangeRequest.SerializeToString,
                 response_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.RangeResponse.FromString,
                 _registered_method=True)
+        self.Put = channel.unary_unary(
+                '/etcdserverpb.KV/Put',
+                request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.PutRequest.SerializeToString,
+                response_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.PutResponse.FromString,
+                _registered_method=True)
+        self.DeleteRange = channel.unary_unary(
+                '/etcdserverpb.KV/DeleteRange',
+                request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DeleteRangeRequest.SerializeToString,
+                response_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DeleteRangeResponse.FromString,
+                _registered_method=True)
+        self.Compact = channel.unary_unary(
+                '/etcdserverpb.KV/Compact',
+                request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.CompactionRequest.SerializeToString,
+                response_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.CompactionResponse.FromString,
+                _registered_method=True)
 
 
 class KVServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Range(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Put(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteRange(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Compact(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -57,6 +90,21 @@ def add_KVServicer_to_server(servicer, server):
                     servicer.Range,
                     request_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.RangeRequest.FromString,
                     response_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.RangeResponse.SerializeToString,
+            ),
+            'Put': grpc.unary_unary_rpc_method_handler(
+                    servicer.Put,
+                    request_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.PutRequest.FromString,
+                    response_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.PutResponse.SerializeToString,
+            ),
+            'DeleteRange': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRange,
+                    request_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DeleteRangeRequest.FromString,
+                    response_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DeleteRangeResponse.SerializeToString,
+            ),
+            'Compact': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compact,
+                    request_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.CompactionRequest.FromString,
+                    response_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.CompactionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -86,6 +134,87 @@ class KV(object):
             '/etcdserverpb.KV/Range',
             etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.RangeRequest.SerializeToString,
             etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.RangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Put(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.KV/Put',
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.PutRequest.SerializeToString,
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.PutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.KV/DeleteRange',
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DeleteRangeRequest.SerializeToString,
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DeleteRangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.KV/Compact',
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.CompactionRequest.SerializeToString,
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.CompactionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -250,17 +379,50 @@ class ClusterStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.MemberAdd = channel.unary_unary(
+                '/etcdserverpb.Cluster/MemberAdd',
+                request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberAddRequest.SerializeToString,
+                response_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberAddResponse.FromString,
+                _registered_method=True)
+        self.MemberRemove = channel.unary_unary(
+                '/etcdserverpb.Cluster/MemberRemove',
+                request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberRemoveRequest.SerializeToString,
+                response_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberRemoveResponse.FromString,
+                _registered_method=True)
         self.MemberList = channel.unary_unary(
                 '/etcdserverpb.Cluster/MemberList',
                 request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberListRequest.SerializeToString,
                 response_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberListResponse.FromString,
+                _registered_method=True)
+        self.MemberPromote = channel.unary_unary(
+                '/etcdserverpb.Cluster/MemberPromote',
+                request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberPromoteRequest.SerializeToString,
+                response_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberPromoteResponse.FromString,
                 _registered_method=True)
 
 
 class ClusterServicer(object):
     """Missing associated documentation comment in .proto file."""
 
+    def MemberAdd(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MemberRemove(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MemberList(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MemberPromote(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -269,10 +431,25 @@ class ClusterServicer(object):
 
 def add_ClusterServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'MemberAdd': grpc.unary_unary_rpc_method_handler(
+                    servicer.MemberAdd,
+                    request_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberAddRequest.FromString,
+                    response_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberAddResponse.SerializeToString,
+            ),
+            'MemberRemove': grpc.unary_unary_rpc_method_handler(
+                    servicer.MemberRemove,
+                    request_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberRemoveRequest.FromString,
+                    response_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberRemoveResponse.SerializeToString,
+            ),
             'MemberList': grpc.unary_unary_rpc_method_handler(
                     servicer.MemberList,
                     request_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberListRequest.FromString,
                     response_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberListResponse.SerializeToString,
+            ),
+            'MemberPromote': grpc.unary_unary_rpc_method_handler(
+                    servicer.MemberPromote,
+                    request_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberPromoteRequest.FromString,
+                    response_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberPromoteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -284,6 +461,60 @@ def add_ClusterServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Cluster(object):
     """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def MemberAdd(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.Cluster/MemberAdd',
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberAddRequest.SerializeToString,
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberAddResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MemberRemove(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.Cluster/MemberRemove',
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberRemoveRequest.SerializeToString,
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberRemoveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def MemberList(request,
@@ -302,6 +533,33 @@ class Cluster(object):
             '/etcdserverpb.Cluster/MemberList',
             etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberListRequest.SerializeToString,
             etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MemberPromote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.Cluster/MemberPromote',
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberPromoteRequest.SerializeToString,
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.MemberPromoteResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -332,6 +590,11 @@ class MaintenanceStub(object):
                 request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.StatusRequest.SerializeToString,
                 response_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.StatusResponse.FromString,
                 _registered_method=True)
+        self.Defragment = channel.unary_unary(
+                '/etcdserverpb.Maintenance/Defragment',
+                request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DefragmentRequest.SerializeToString,
+                response_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DefragmentResponse.FromString,
+                _registered_method=True)
         self.HashKV = channel.unary_unary(
                 '/etcdserverpb.Maintenance/HashKV',
                 request_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.HashKVRequest.SerializeToString,
@@ -354,6 +617,12 @@ class MaintenanceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Status(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Defragment(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -383,6 +652,11 @@ def add_MaintenanceServicer_to_server(servicer, server):
                     servicer.Status,
                     request_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.StatusRequest.FromString,
                     response_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.StatusResponse.SerializeToString,
+            ),
+            'Defragment': grpc.unary_unary_rpc_method_handler(
+                    servicer.Defragment,
+                    request_deserializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DefragmentRequest.FromString,
+                    response_serializer=etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DefragmentResponse.SerializeToString,
             ),
             'HashKV': grpc.unary_unary_rpc_method_handler(
                     servicer.HashKV,
@@ -449,6 +723,33 @@ class Maintenance(object):
             '/etcdserverpb.Maintenance/Status',
             etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.StatusRequest.SerializeToString,
             etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.StatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Defragment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.Maintenance/Defragment',
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DefragmentRequest.SerializeToString,
+            etcd__dr_dot_adapters_dot_etcd_dot_proto_dot_rpc__pb2.DefragmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

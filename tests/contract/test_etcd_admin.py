@@ -1,0 +1,276 @@
+"""What every EtcdAdmin promises, over the fake and over real etcd alike; every etcd version in `make test-all`."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from etcd_dr.adapters.etcd.access import EtcdAccess
+from etcd_dr.adapters.etcd.connector import GrpcEtcdConnector
+from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.adapters.system_clock import SystemClock
+from etcd_dr.domain.cluster import Alarm, Member
+from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable, RevisionUnavailable
+from etcd_dr.ports.etcd import EtcdConnector
+from etcd_dr.ports.etcd_admin import AdminConnector, EtcdAdmin
+from fakes.etcd import FakeCluster, FakeEtcdConnector
+from fakes.etcd_admin import FakeAdminConnector
+
+SECONDS = 8.0
+NEW_PEER = "https://127.0.0.1:2380"
+
+
+class Rig:
+    """A cluster of three, both ways to speak to it, and how a member of it is stopped."""
+
+    def __init__(self, admins: AdminConnector, members: EtcdConnector, stop: Callable[[int], object]) -> None:
+        self.admins, self.members, self.stop = admins, members, stop
+
+    @contextlib.contextmanager
+    def admin(self, index: int = 0) -> Iterator[EtcdAdmin]:
+        with contextlib.closing(self.admins.administer(self.members.endpoints[index])) as admin:
+            yield admin
+
+    def member_ids(self) -> list[int]:
+        with contextlib.closing(self.members.connect(self.members.endpoints[0])) as member:
+            return [row.id for row in member.member_list(linearizable=True, deadline=SECONDS).members]
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        with contextlib.closing(self.members.connect(self.members.endpoints[0])) as member:
+            return member.alarms(deadline=SECONDS)
+
+
+def added_learner(admin: EtcdAdmin) -> Member:
+    """Add one as soon as etcd lets us: its members must have been connected for 5 s (server.go, HealthInterval)."""
+    for _ in range(40):
+        try:
+            return admin.add_learner([NEW_PEER], deadline=SECONDS)
+        except EtcdError as error:
+            if error.context["reason"] != "unhealthy":
+                raise
+        threading.Event().wait(0.25)
+    raise AssertionError("the cluster never became fit for a new member")
+
+
+def fake_rig() -> Rig:
+    cluster = FakeCluster.of_three()
+    return Rig(FakeAdminConnector(cluster), FakeEtcdConnector(cluster), lambda index: cluster.members[index].stop())
+
+
+def real_rig(cluster: LocalCluster) -> Rig:
+    tls = cluster.client_tls
+    access = EtcdAccess(cluster.endpoints, ca_file=tls.ca, cert_file=tls.certificate, key_file=tls.key)
+    connector = GrpcEtcdConnector(access, clock=SystemClock())
+    return Rig(connector, connector, lambda index: cluster.members[index].kill())
+
+
+class EtcdAdminSuite:
+    """Tests that leave the cluster as it was; those that break it are in the heirs' own."""
+
+    def test_written_key_is_read_and_deleted(self, rig: Rig) -> None:
+        """A write has a revision, and the next one a higher one."""
+        with rig.admin() as admin:
+            first = admin.put(b"/admin/a", b"1", deadline=SECONDS)
+            second = admin.put(b"/admin/a", b"2", deadline=SECONDS)
+
+            assert second > first
+            assert admin.get(b"/admin/a", deadline=SECONDS) == b"2"
+            admin.delete(b"/admin/a", deadline=SECONDS)
+            admin.delete(b"/admin/a", deadline=SECONDS)
+            assert admin.get(b"/admin/a", deadline=SECONDS) is None
+
+    def test_keys_are_counted(self, rig: Rig) -> None:
+        """Only living keys count."""
+        with rig.admin() as admin:
+            before = admin.count_keys(deadline=SECONDS)
+            for name in (b"/count/a", b"/count/b", b"/count/c"):
+                admin.put(name, b"x", deadline=SECONDS)
+            admin.delete(b"/count/b", deadline=SECONDS)
+
+            assert admin.count_keys(deadline=SECONDS) == before + 2
+            for name in (b"/count/a", b"/count/c"):
+                admin.delete(name, deadline=SECONDS)
+
+    def test_future_revision_cannot_be_counted(self, rig: Rig) -> None:
+        """It does not exist yet."""
+        with rig.admin() as admin, pytest.raises(RevisionUnavailable):
+            admin.count_keys(revision=1 << 40, deadline=SECONDS)
+
+    def test_sampled_keys_are_the_stored_messages(self, rig: Rig) -> None:
+        """Missing ones are left out; the message begins with the key (field 1)."""
+        with rig.admin() as admin:
+            admin.put(b"/sample/a", b"value", deadline=SECONDS)
+
+            found = admin.sample_keys([b"/sample/a", b"/sample/none"], deadline=SECONDS)
+
+            assert list(found) == [b"/sample/a"]
+            assert found[b"/sample/a"].startswith(b"\x0a\x09/sample/a")
+            admin.delete(b"/sample/a", deadline=SECONDS)
+
+    def test_learner_is_added_once_and_removed(self, rig: Rig) -> None:
+        """It has no name before it starts, and cannot be promoted while it lags."""
+        before = rig.member_ids()
+        with rig.admin() as admin:
+            learner = added_learner(admin)
+
+            assert (learner.name, learner.is_learner, learner.peer_urls) == ("", True, (NEW_PEER,))
+            assert learner.id in rig.member_ids()
+            with pytest.raises(EtcdError) as again:
+                admin.add_learner([NEW_PEER], deadline=SECONDS)
+            assert again.value.context["reason"] == "exists"
+            with pytest.raises(EtcdError) as early:
+                admin.promote(learner.id, deadline=SECONDS)
+            assert early.value.context["reason"] == "not-ready"
+            admin.remove_member(learner.id, deadline=SECONDS)
+            assert rig.member_ids() == before
+
+    def test_voter_cannot_be_promoted(self, rig: Rig) -> None:
+        """It votes already: whoever resumes a recovery must be able to tell."""
+        with rig.admin() as admin, pytest.raises(EtcdError) as caught:
+            admin.promote(rig.member_ids()[0], deadline=SECONDS)
+
+        assert caught.value.context["reason"] == "not-learner"
+
+    def test_unknown_member_is_said_to_be_unknown(self, rig: Rig) -> None:
+        """Removed already, when a recovery is resumed."""
+        with rig.admin() as admin, pytest.raises(EtcdError) as caught:
+            admin.remove_member(0xDEADBEEF, deadline=SECONDS)
+
+        assert caught.value.context["reason"] == "not-found"
+
+    def test_alarm_that_is_not_raised_is_taken_back_in_vain(self, rig: Rig) -> None:
+        """Success either way."""
+        with rig.admin() as admin:
+            admin.disarm(Alarm(rig.member_ids()[0], "NOSPACE"), deadline=SECONDS)
+
+        assert rig.alarms() == ()
+
+    def test_compacting_twice_is_success(self, rig: Rig) -> None:
+        """A revision of the future is none to compact at."""
+        with rig.admin() as admin:
+            revision = admin.put(b"/compact/a", b"1", deadline=SECONDS)
+
+            admin.compact(revision, deadline=SECONDS)
+            admin.compact(revision, deadline=SECONDS)
+            with pytest.raises(RevisionUnavailable) as caught:
+                admin.compact(revision + (1 << 40), deadline=SECONDS)
+
+            assert caught.value.context["reason"] == "future"
+            admin.delete(b"/compact/a", deadline=SECONDS)
+
+    def test_defragmented_member_serves_on(self, rig: Rig) -> None:
+        """It returns when the database is rewritten."""
+        with rig.admin(1) as admin:
+            admin.defragment(deadline=SECONDS)
+
+            assert admin.count_keys(deadline=SECONDS) >= 0
+
+    def test_closed_connection_says_so(self, rig: Rig) -> None:
+        """Closing twice is safe."""
+        with rig.admin() as admin:
+            admin.close()
+
+            with pytest.raises(EtcdError) as caught:
+                admin.get(b"x", deadline=SECONDS)
+
+        assert caught.value.context["reason"] == "closed"
+
+
+class EtcdAdminLossSuite:
+    """What happens when members are lost; each test breaks a cluster of its own."""
+
+    def test_member_that_is_down_is_unreachable(self, broken: Rig) -> None:
+        """As for every other call."""
+        broken.stop(2)
+
+        with broken.admin(2) as admin, pytest.raises(MemberUnreachable):
+            admin.put(b"a", b"b", deadline=2.0)
+
+    def test_without_quorum_writes_time_out_and_local_reads_do_not(self, broken: Rig) -> None:
+        """A drill and a survivor count keys alone."""
+        broken.stop(1)
+        broken.stop(2)
+
+        with broken.admin(0) as admin:
+            with pytest.raises(MemberTimeout):
+                admin.put(b"a", b"b", deadline=1.0)
+            assert admin.count_keys(deadline=SECONDS) >= 0
+
+
+class TestFakeAdmin(EtcdAdminSuite, EtcdAdminLossSuite):
+    @pytest.fixture
+    def rig(self) -> Rig:
+        return fake_rig()
+
+    @pytest.fixture
+    def broken(self) -> Rig:
+        return fake_rig()
+
+
+class TestGrpcAdmin(EtcdAdminSuite):
+    @pytest.fixture
+    def rig(self, shared_cluster: LocalCluster) -> Rig:
+        return real_rig(shared_cluster)
+
+
+class TestGrpcAdminLosses(EtcdAdminLossSuite):
+    @pytest.fixture
+    def broken(self, fresh_cluster: Callable[..., LocalCluster]) -> Rig:
+        return real_rig(fresh_cluster())
+
+
+@pytest.mark.matrix
+@pytest.mark.every_etcd
+class TestGrpcAdminOverEveryEtcd(TestGrpcAdmin):
+    """The same over each version at hand."""
+
+
+def test_alarm_that_is_raised_is_taken_back(fresh_cluster: Callable[..., LocalCluster]) -> None:
+    """A member that is full refuses writes until its space is free and its alarm is gone."""
+    cluster = fresh_cluster(size=1, quota_bytes=1 << 20)
+    rig = real_rig(cluster)
+    with rig.admin() as admin:
+        revision = fill(admin)
+        [alarm] = rig.alarms()
+
+        admin.compact(revision, deadline=SECONDS)
+        admin.defragment(deadline=SECONDS)
+        admin.disarm(alarm, deadline=SECONDS)
+
+        assert rig.alarms() == ()
+        assert admin.put(b"/again", b"1", deadline=SECONDS) > revision
+
+
+def fill(admin: EtcdAdmin) -> int:
+    """Write over one key until the member is full, and return the last revision that went through."""
+    revision = 0
+    for _ in range(200):
+        try:
+            revision = admin.put(b"/big", bytes(100_000), deadline=SECONDS)
+        except EtcdError as error:
+            if error.context["reason"] != "no-space":
+                raise
+            return revision
+    raise AssertionError("it never got full")
+
+
+def test_learner_that_caught_up_is_promoted(fresh_cluster: Callable[..., LocalCluster]) -> None:
+    """The way a member is replaced."""
+    cluster = fresh_cluster(size=1)
+    learner = cluster.add_learner()
+    rig = real_rig(cluster)
+    with rig.admin() as admin, contextlib.closing(rig.members.connect(learner.endpoint)) as new:
+        member_id = new.status(deadline=SECONDS).member_id
+        for _ in range(100):
+            try:
+                admin.promote(member_id, deadline=SECONDS)
+                break
+            except EtcdError as error:
+                if error.context["reason"] != "not-ready":
+                    raise
+            threading.Event().wait(0.1)
+
+        assert not new.status(deadline=SECONDS).is_learner
