@@ -9,12 +9,14 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from etcd_dr.domain.answer import NOT_ASKED, Answer
-from etcd_dr.domain.recovery.sight import NodeSight
+from etcd_dr.domain.recovery.clues import Cause
+from etcd_dr.domain.recovery.sight import DataSight, Launch, NodeSight
 
 
 class Statement(StrEnum):
@@ -72,7 +74,8 @@ class MemberAssessment:
 
     `id` is None for a member that only the configuration knows. `revision`, `raft_term` and `applied_index` are the
     newest that were seen of it, live or on its disk. `cause` names what keeps it down, where something does
-    (`certificate-expired`, `disk-full`, `no-space`, `manifest-wrong`), empty otherwise.
+    (domain/recovery/clues.py, `Cause`), empty otherwise. `can_be_source`: its database was seen, and nothing speaks
+    against building a new cluster from it. `endpoint` is the client URL by which it is asked from here.
     """
 
     name: str
@@ -85,12 +88,26 @@ class MemberAssessment:
     evidence: tuple[str, ...]
     statement: Statement | None = None
     contradiction: str = ""
-    cause: str = ""
+    cause: Cause = Cause.NONE
     revision: int | None = None
     raft_term: int | None = None
     applied_index: int | None = None
     database_bytes: int | None = None
     sight: Answer[NodeSight] = NOT_ASKED
+    can_be_source: bool = False
+    endpoint: str = ""
+    version: str | None = None
+    alarms: tuple[str, ...] = ()
+    is_leader: bool = False
+
+    @property
+    def launch(self) -> Launch | None:
+        """How its node starts etcd, where that was seen."""
+        return self.sight.value.launch if self.sight.value else None
+
+    @property
+    def data(self) -> DataSight | None:
+        return self.sight.value.data if self.sight.value else None
 
 
 class QuorumStanding(StrEnum):
@@ -111,6 +128,8 @@ class Assessment:
     `cluster_id` is the old cluster's. `highest_revision_seen` is over live members, data directories and all
     manifests; None when nothing says one. `last_alive_at` is the latest moment at which the cluster is known to have
     served, None when unknown. `would_tell` are commands or looks that would turn `CANNOT_TELL` into a verdict.
+    `known_cluster_ids` are all ids that this cluster has had. `dispute` says that members' data differs and nothing
+    tells whose is right: then a person decides. `statements` are the words it rests on, by member.
     """
 
     cluster: str
@@ -125,6 +144,9 @@ class Assessment:
     highest_revision_seen: int | None = None
     last_alive_at: datetime | None = None
     notes: tuple[str, ...] = ()
+    known_cluster_ids: tuple[int, ...] = ()
+    dispute: str = ""
+    statements: Mapping[str, Statement] = field(default_factory=dict)
 
     @property
     def voters(self) -> tuple[MemberAssessment, ...]:

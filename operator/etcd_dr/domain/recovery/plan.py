@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from etcd_dr.domain.digest import Digest
 from etcd_dr.domain.manifest import StoredHashKv, canonical_json
+from etcd_dr.domain.recovery.assessment import Statement
 from etcd_dr.domain.recovery.candidate import Candidate, Way
 from etcd_dr.domain.recovery.step import Step
 
@@ -93,6 +94,8 @@ class SourceChoice(_Record):
     stored_size_bytes: int | None = None
     plain_digest: str | None = None
     alarms: tuple[str, ...] = ()
+    has_trailer: bool = True
+    etcd_version: str | None = None
 
 
 class Plan(_Record):
@@ -113,6 +116,9 @@ class Plan(_Record):
     expected: ExpectedCluster | None = None
     steps: tuple[Step, ...]
     afterwards: tuple[str, ...] = Field(default=(), description="what a person still has to restart or look at")
+    statements: dict[str, Statement] = Field(
+        default_factory=dict, description="what was said of members; the look before the run rests on the same words"
+    )
 
     @property
     def way(self) -> Way:

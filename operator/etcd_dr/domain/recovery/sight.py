@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -51,6 +52,8 @@ class DataSight:
 
     `damage` says what is wrong with it (no WAL, no database, a page that cannot be read), empty where nothing was
     seen to be wrong; that is not a proof. `set_aside` are the directories that recoveries moved aside beside it.
+    `written_at` is when its newest WAL file or its database was last changed, by the node's clock: until then the
+    member took part.
     """
 
     directory: str
@@ -62,6 +65,7 @@ class DataSight:
     peek: DatabasePeek | None = None
     damage: str = ""
     set_aside: tuple[str, ...] = ()
+    written_at: datetime | None = None
 
     @property
     def is_empty(self) -> bool:
