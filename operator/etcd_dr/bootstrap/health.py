@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from etcd_dr.adapters.member_probe import HttpMemberProbe, ProbeFiles
-from etcd_dr.bootstrap.etcd import connect_etcd
+from etcd_dr.adapters.member_probe import ProbeFiles
+from etcd_dr.bootstrap.members import connect_members, make_probe
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import Target
 from etcd_dr.config.etcd_model import EtcdSection
@@ -14,10 +14,10 @@ from etcd_dr.workflows.observe_cluster import ClusterObserver, ObserveOptions
 
 def health_watch(target: Target, surroundings: Surroundings, *, cluster: str) -> HealthWatch:
     """Return what checks this cluster round after round."""
-    etcd, health = target.need_etcd(), target.health
+    health = target.health
     observer = ClusterObserver(
-        connect_etcd(etcd, surroundings),
-        HttpMemberProbe(probe_files(etcd), clock=surroundings.clock),
+        connect_members(target, surroundings),
+        make_probe(target, surroundings),
         clock=surroundings.clock,
         options=ObserveOptions(
             deadline_seconds=health.timeout.total_seconds(),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from etcd_dr.config.cron import check_cron
 from etcd_dr.config.duration import Duration, PositiveDuration
 from etcd_dr.config.etcd_model import EtcdSection
 from etcd_dr.config.fields import ClusterName, Count, Section, TimeZoneName
+from etcd_dr.config.talos_model import TalosSection
 from etcd_dr.domain.health_thresholds import Thresholds
 from etcd_dr.errors import ConfigError
 
@@ -113,7 +115,10 @@ class ClusterSection(Section):
 
     name: ClusterName
     """Names the cluster's folder in the store: 1 to 63 of a-z, 0-9, '.', '_', '-'."""
-    etcd: EtcdSection
+    etcd: EtcdSection | None = None
+    """Required, except where `talos` is given; beside it, members are asked for HashKV this way."""
+    talos: TalosSection | None = None
+    """Take snapshots through Talos' machine API."""
     store: str
     """Name of the store under `stores`."""
     schedule: ScheduleSection | None = None
@@ -125,3 +130,9 @@ class ClusterSection(Section):
     """`null` turns re-verification off."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Copied into every manifest."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.etcd is None and self.talos is None:
+            raise ValueError("give etcd, or talos, or both: how is the cluster reached?")
+        return self

@@ -50,11 +50,31 @@ class EtcdOverrides:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TalosOverrides:
+    """How Talos is reached, as flags have it; None: not said. Names are talosctl's."""
+
+    talosconfig: str | None = None
+    context: str | None = None
+    nodes: str | None = None
+
+    @property
+    def is_said(self) -> bool:
+        """Whether anything was said at all."""
+        return any(getattr(self, each.name) is not None for each in fields(self))
+
+    def section(self) -> dict[str, object]:
+        """Return what was said as keys of the configuration's `talos`."""
+        said = {"config_file": self.talosconfig, "context": self.context, "nodes": self.nodes}
+        return {key: value for key, value in said.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
     """Everything that is said beside the file. `store` is a URL; `no_encryption` is the wish to store in clear."""
 
     cluster: str | None = None
     etcd: EtcdOverrides = EtcdOverrides()
+    talos: TalosOverrides = TalosOverrides()
     store: str | None = None
     recipients: tuple[str, ...] = ()
     recipients_files: tuple[Path, ...] = ()

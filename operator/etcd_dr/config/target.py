@@ -23,9 +23,10 @@ from etcd_dr.config.cluster_model import (
 from etcd_dr.config.complaints import complaints
 from etcd_dr.config.etcd_model import EtcdSection
 from etcd_dr.config.model import CompressionSection, Config, EncryptionSection
-from etcd_dr.config.overrides import EtcdOverrides, Overrides, etcdctl_environment
+from etcd_dr.config.overrides import EtcdOverrides, Overrides, TalosOverrides, etcdctl_environment
 from etcd_dr.config.store_model import StoreSection
 from etcd_dr.config.store_url import parse_store_url
+from etcd_dr.config.talos_model import TalosSection
 from etcd_dr.domain.snapshot import is_cluster_name
 from etcd_dr.errors import ConfigError, UsageError
 
@@ -39,6 +40,7 @@ class Target:
 
     name: str | None = None
     etcd: EtcdSection | None = None
+    talos: TalosSection | None = None
     password: str | None = field(default=None, repr=False)
     store: StoreSection | None = None
     schedule: ScheduleSection | None = None
@@ -62,6 +64,20 @@ class Target:
                 "ETCDCTL_ENDPOINTS and its siblings, or in a file given by --config.",
             )
         return self.etcd
+
+    @property
+    def platform(self) -> str:
+        """What snapshots are taken through, as manifests have it."""
+        return "etcd" if self.talos is None else "talos"
+
+    def need_talos(self) -> TalosSection:
+        """Return how Talos is reached. Raises ConfigError where nothing says that this is Talos."""
+        if self.talos is None:
+            raise ConfigError(
+                "nothing says how the Talos nodes are reached",
+                next_step="Name a talosconfig with --talosconfig FILE, or in a file given by --config (talos).",
+            )
+        return self.talos
 
     def need_store(self) -> StoreSection:
         """Return where snapshots are kept. Raises ConfigError where nothing says it."""
@@ -96,13 +112,14 @@ def resolve_target(config: Config | None, overrides: Overrides, environment: Map
     """
     name = overrides.cluster or environment.get(CLUSTER_VARIABLE) or None
     _check_name(name, said_by="--cluster" if overrides.cluster else CLUSTER_VARIABLE)
-    is_said_whole = overrides.store is not None or overrides.etcd.endpoints is not None
+    is_said_whole = overrides.store is not None or overrides.etcd.endpoints is not None or overrides.talos.is_said
     target = Target(name=name)
     if config is not None:
         target = _from_file(config, name, may_be_unknown=is_said_whole)
-    if target.etcd is None:
+    if target.etcd is None and target.talos is None and not overrides.talos.is_said:
         target = _over(target, etcdctl_environment(environment), ConfigError("", subject="ETCDCTL_…"))
     target = _over(target, overrides.etcd, UsageError("", subject="the command line"))
+    target = _over_talos(target, overrides.talos)
     store = _store_said(overrides, environment)
     return replace(target, store=store or target.store, encryption=_encryption(target.encryption, overrides))
 
@@ -141,6 +158,7 @@ def _of_cluster(config: Config, cluster: ClusterSection) -> Target:
     return replace(
         _settings(config, name=cluster.name, store=config.store(cluster.store)),
         etcd=cluster.etcd,
+        talos=cluster.talos,
         schedule=cluster.schedule,
         snapshot=cluster.snapshot,
         retention=cluster.retention,
@@ -177,6 +195,16 @@ def _over(target: Target, said: EtcdOverrides, blame: ConfigError | UsageError) 
     except ValidationError as error:
         raise type(blame)(f"does not fit: {'; '.join(complaints(error))}", subject=blame.subject) from error
     return replace(target, etcd=section, password=said.password if said.password is not None else target.password)
+
+
+def _over_talos(target: Target, said: TalosOverrides) -> Target:
+    if not said.is_said:
+        return target
+    before = target.talos.model_dump(exclude_unset=True) if target.talos is not None else {}
+    try:
+        return replace(target, talos=TalosSection.model_validate(before | said.section()))
+    except ValidationError as error:
+        raise UsageError(f"does not fit: {'; '.join(complaints(error))}", subject="the command line") from error
 
 
 def _store_said(overrides: Overrides, environment: Mapping[str, str]) -> StoreSection | None:

@@ -160,7 +160,9 @@ def _objection(observed: ObservedMember, cluster_ids: frozenset[int]) -> str:
 
 def _twin_of(observed: ObservedMember, candidates: list[Candidate]) -> str:
     twins = [
-        c.observed.endpoint for c in candidates if observed.status and observed.status.member_id == c.status.member_id
+        c.observed.endpoint
+        for c in candidates
+        if observed.status and observed.status.member_id and observed.status.member_id == c.status.member_id
     ]
     return f"is the member that {twins[0]} leads to" if twins else ""
 
@@ -187,10 +189,17 @@ def _candidate(observed: ObservedMember, quorum_revision: int | None, behind: st
         warnings.append(
             f"no quorum answered: the snapshot holds what {observed.label} has, which may not be the newest"
         )
-        reason = f"{observed.role.word}, has applied revision {observed.revision}, no quorum"
+        reason = f"{observed.role.word}, has applied {_progress(observed)}, no quorum"
     else:
-        reason = f"{observed.role.word}, caught up at revision {observed.revision}"
+        reason = f"{observed.role.word}, caught up at {_progress(observed)}"
     return Candidate(observed, reason, tuple(warnings))
+
+
+def _progress(observed: ObservedMember) -> str:
+    """Say how far the member has come; Talos does not tell revisions."""
+    if observed.revision or observed.status is None:
+        return f"revision {observed.revision}"
+    return f"raft index {observed.status.raft_applied_index}" if observed.status.raft_applied_index else "nobody knows"
 
 
 def _by_role(candidate: Candidate) -> tuple[int, int]:

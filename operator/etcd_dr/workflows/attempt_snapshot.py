@@ -279,8 +279,8 @@ class _Measured:
 def _early_witness(attempt: Attempt) -> ObservedMember | None:
     """Return who is asked while the stream runs: another follower where there is one, the source if it is alone."""
     limits, source = attempt.limits, attempt.candidate.status
-    if not limits.hash_live_members:
-        return None
+    if not limits.hash_live_members or limits.hashed_by == "copy":
+        return None  # a copy made after the snapshot answers for the snapshot's revision anyway
     witnesses = choose_witnesses(
         attempt.live.members,
         cluster_id=source.cluster_id,

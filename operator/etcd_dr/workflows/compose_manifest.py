@@ -9,6 +9,7 @@ from datetime import datetime
 from etcd_dr import __version__
 from etcd_dr.domain.cluster import Member, MemberList, id_text
 from etcd_dr.domain.database_facts import database_facts
+from etcd_dr.domain.imported import stored_topology
 from etcd_dr.domain.manifest import Manifest, SourceFacts, StageFacts, TopologyMember
 from etcd_dr.domain.member_choice import Candidate
 from etcd_dr.domain.snapshot import ClusterLayout
@@ -51,7 +52,7 @@ def compose_manifest(
         reason=order.reason,
         duration_seconds=round(duration_seconds, 3),
         source=_source_facts(source, platform=order.platform),
-        topology=tuple(_topology_member(m) for m in (member_list.members if member_list else ())),
+        topology=_topology(member_list, received),
         database=database_facts(received.status, size_bytes=received.checked.file_bytes),
         plain_digest=received.checked.plain_digest,
         trailer_digest=received.checked.trailer_digest,
@@ -66,15 +67,23 @@ def compose_manifest(
 
 def _source_facts(source: Candidate, *, platform: str) -> SourceFacts:
     status, observed = source.status, source.observed
+    is_talos = platform == "talos"
     return SourceFacts(
-        kind="etcd",
-        cluster_id=id_text(status.cluster_id),
-        member_id=id_text(status.member_id),
+        kind="talos" if is_talos else "etcd",
+        cluster_id=None if is_talos else id_text(status.cluster_id),  # Talos does not tell etcd's
+        member_id=id_text(status.member_id) if status.member_id else None,
         member_name=observed.member.name if observed.member else None,
         endpoint=observed.endpoint,
-        etcd_version=status.version,
+        etcd_version=status.version or None,
         platform=platform,
     )
+
+
+def _topology(member_list: MemberList | None, received: Received) -> tuple[TopologyMember, ...]:
+    """Return the members as the cluster tells them, or as the database has them where we may not ask."""
+    if member_list is None or not member_list.members:
+        return stored_topology(received.status)
+    return tuple(_topology_member(member) for member in member_list.members)
 
 
 def _topology_member(member: Member) -> TopologyMember:

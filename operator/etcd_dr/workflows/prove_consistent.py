@@ -112,6 +112,8 @@ def prove_consistent(
         comparison.compare(early)
     _ask_in_order(comparison, witnesses, live=live, source_id=source_id, status=status, limits=limits)
     result, detail = _verdict(comparison, witnesses, source_id)
+    if limits.hashed_by == "copy" and comparison.witnesses:
+        detail += "; each hash was computed here, from a second snapshot that the member sent"
     return Proof(
         level=ProofLevel.CONSISTENT,
         result=result,

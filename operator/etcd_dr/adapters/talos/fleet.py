@@ -45,10 +45,10 @@ class TalosNodes:
 
     def cluster_id(self) -> int:
         """Return what stands for the cluster where etcd's own id is not known. Raises ConfigError."""
-        return authority_id(self._context())
+        return authority_id(self.context())
 
     def nodes(self) -> Sequence[str]:
-        context = self._context()
+        context = self.context()
         named = self._access.nodes or context.nodes
         if not named:
             named = self._discovered(context) or context.endpoints
@@ -61,7 +61,7 @@ class TalosNodes:
         return tuple(dict.fromkeys(self._shown(text) for text in named))
 
     def open(self, address: str) -> GrpclibTalosNode:
-        context = self._context()
+        context = self.context()
         return self._open(self._way_to(parse_address(address), context), context)
 
     def _discovered(self, context: TalosContext) -> tuple[str, ...]:
@@ -92,6 +92,7 @@ class TalosNodes:
         address = parse_address(text)
         return address.host if self._access.forward else str(address)
 
-    def _context(self) -> TalosContext:
+    def context(self) -> TalosContext:
+        """Return the talosconfig as it is now. Raises ConfigError."""
         found = find_talosconfig(self._access.environment, named=self._access.config_file)
         return read_talosconfig(found, context=self._access.context)

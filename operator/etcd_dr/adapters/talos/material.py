@@ -25,6 +25,8 @@ class OwnCertificate:
     roles: tuple[str, ...]
     not_before: datetime
     not_after: datetime
+    issuer: str = ""
+    serial: str = ""
 
 
 def own_certificate(context: TalosContext) -> OwnCertificate:
@@ -38,6 +40,8 @@ def own_certificate(context: TalosContext) -> OwnCertificate:
         roles=tuple(str(item.value) for item in organizations),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
+        issuer=certificate.issuer.rfc4514_string(),
+        serial=f"{certificate.serial_number:x}",
     )
 
 

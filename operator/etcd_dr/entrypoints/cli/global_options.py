@@ -43,6 +43,14 @@ class GlobalOptions:
     password_file: Annotated[
         str | None, typer.Option("--password-file", metavar="FILE", help="File with that user's password.")
     ] = None
+    talosconfig: Annotated[
+        str | None,
+        typer.Option("--talosconfig", metavar="FILE", help="Reach the cluster through Talos with this file."),
+    ] = None
+    context: Annotated[str | None, typer.Option("--context", metavar="NAME", help="Context of the talosconfig.")] = None
+    nodes: Annotated[
+        str | None, typer.Option("--nodes", metavar="IPS", help="Talos control plane nodes, comma separated.")
+    ] = None
     store: Annotated[
         str | None,
         typer.Option("--store", metavar="URL", help="/DIRECTORY or s3://BUCKET/PREFIX [env: ETCD_DR_STORE]."),

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from etcd_dr.bootstrap.etcd import check_access
+from etcd_dr.bootstrap.members import check_members
 from etcd_dr.bootstrap.health import health_watch
 from etcd_dr.bootstrap.schedules import cron_schedule
 from etcd_dr.bootstrap.stores import layout_of, open_store
@@ -55,7 +56,7 @@ def command(
     target, pause = run.target(), _pause(interval)
     with stopped_by_signals() as switch, ExitStack() as opened:
         shared = run.surroundings(switch, with_events=False)
-        check_access(target.need_etcd(), shared)
+        check_members(target, shared)
         stored = _open(target, shared, opened) if snapshots and target.store is not None else None
         cluster = target.name or (stored.layout.cluster if stored else NAME_FOR_THE_FIRST)
         rounds = health_watch(target, shared, cluster=cluster)

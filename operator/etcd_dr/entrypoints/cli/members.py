@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from etcd_dr.bootstrap.etcd import check_access
 from etcd_dr.bootstrap.health import health_watch
+from etcd_dr.bootstrap.members import check_members
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.health import HealthReport
 from etcd_dr.domain.health_document import member_document
@@ -20,7 +20,7 @@ def command(run: Run) -> int:
     Role, revision, size, how far it is behind, and when its certificates end; raft indexes and more with -o json.
     """
     target, shared = run.target(), run.surroundings(with_events=False)
-    check_access(target.need_etcd(), shared)
+    check_members(target, shared)
     report = health_watch(target, shared, cluster=target.name or NAME_FOR_THE_FIRST).round()
     run.answer(_document(report), table=lambda: _table(run, report))
     return 0 if any(member.answers for member in report.members) else NoUsableMember.exit_status

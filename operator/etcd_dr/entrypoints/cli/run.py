@@ -23,7 +23,7 @@ from etcd_dr.config import (
 )
 from etcd_dr.config.load import ENVIRONMENT_PREFIX
 from etcd_dr.config.model import EncryptionSection, LogSection
-from etcd_dr.config.overrides import parse_user
+from etcd_dr.config.overrides import TalosOverrides, parse_user
 from etcd_dr.entrypoints.cli.answers import Document, Output, print_answer
 from etcd_dr.entrypoints.cli.global_options import GlobalOptions
 from etcd_dr.entrypoints.cli.password import with_password
@@ -144,6 +144,7 @@ class Run:
                 username=parse_user(said.user) if said.user is not None else None,
                 password_file=said.password_file,
             ),
+            talos=TalosOverrides(talosconfig=said.talosconfig, context=said.context, nodes=said.nodes),
             store=said.store,
             recipients=tuple(said.recipient or ()),
             recipients_files=tuple(said.recipients_file or ()),

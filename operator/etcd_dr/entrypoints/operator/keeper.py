@@ -73,6 +73,7 @@ class KeeperParts:
     upload_grace: timedelta = timedelta(hours=24)
     endpoint: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    platform: str = "etcd"
 
 
 class ClusterKeeper:
@@ -158,6 +159,7 @@ class ClusterKeeper:
             taken_by=TAKEN_BY,
             endpoint=parts.endpoint,
             labels=parts.labels,
+            platform=parts.platform,
         )
         self._count(take_snapshot(order, ports=parts.pipeline(), limits=parts.limits))
 

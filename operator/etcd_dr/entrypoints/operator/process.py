@@ -177,6 +177,7 @@ class OperatorProcess:
                 upload_grace=self._config.operator.upload_grace,
                 endpoint=cluster.snapshot.endpoint,
                 labels=cluster.labels,
+                platform=target.platform,
             )
         )
 

@@ -73,6 +73,7 @@ def _take(
         endpoint=endpoint or target.snapshot.endpoint,
         labels={**target.labels, **labels},
         accept_new_cluster_id=accept_new_cluster_id,
+        platform=target.platform,
     )
     ports = pipeline_ports(target, place.store, place.surroundings, guard=MemberGuard())
     return take_snapshot(order, ports=ports, limits=snapshot_limits(target))

@@ -1,0 +1,38 @@
+"""The Talos nodes that the configuration describes, and whichever way leads to the members of a cluster."""
+
+from __future__ import annotations
+
+import os
+
+from etcd_dr.adapters.talos.connector import TalosConnector
+from etcd_dr.adapters.talos.fleet import TalosAccess, TalosNodes
+from etcd_dr.bootstrap.local_files import make_scratch
+from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.config import Target
+from etcd_dr.config.talos_model import TalosSection
+from etcd_dr.ports.etcd import EtcdConnector
+
+
+def talos_nodes(section: TalosSection, surroundings: Surroundings) -> TalosNodes:
+    """Return the control plane nodes; nothing is read or connected yet."""
+    access = TalosAccess(
+        config_file=section.config_file,
+        context=section.context,
+        nodes=section.nodes,
+        forward=section.forward,
+        request_deadline=section.request_timeout.total_seconds(),
+        environment=os.environ,
+    )
+    return TalosNodes(access, clock=surroundings.clock)
+
+
+def connect_talos(target: Target, surroundings: Surroundings) -> TalosConnector:
+    """Return a connector that takes snapshots through Talos. Where etcd is configured too, it answers for hashes."""
+    section = target.need_talos()
+    etcd: EtcdConnector | None = None
+    if target.etcd is not None:
+        from etcd_dr.bootstrap.etcd import connect_etcd  # noqa: PLC0415 - imports grpc, which Talos alone needs not
+
+        etcd = connect_etcd(target.etcd, surroundings)
+    scratch = make_scratch(target) if section.compare_copies and etcd is None else None
+    return TalosConnector(talos_nodes(section, surroundings), etcd=etcd, scratch=scratch)
