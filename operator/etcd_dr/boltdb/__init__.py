@@ -6,8 +6,8 @@ Every proof of this product rests on this package, so its rules are strict:
   in the file and bounded memory; never in another exception, a crash or a hang.
 - Every page that is reachable is checked; there is no faster mode that checks less, and no number depends on how many
   processes computed it.
-- Large files are shared with one helper process (`crew`), started as a fresh interpreter: callers may hold threads,
-  gRPC's among them, which a fork would not survive.
+- Large files are shared with one helper process (`crew`): a fork where this process has a single thread, a fresh
+  interpreter where it has more, because a fork would not survive gRPC's (`hiring`).
 - It knows bbolt's pages and etcd's buckets. Whether a finding matters, where a file came from and what is done about
   it are questions for the workflows.
 - Importing it costs nothing: numpy is loaded by the first call.
@@ -17,16 +17,17 @@ Every proof of this product rests on this package, so its rules are strict:
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from etcd_dr.boltdb.crew import crew
-from etcd_dr.boltdb.source import OpenedSource, opened
-from etcd_dr.boltdb.trailer import checked_trailer, stored_trailer
+from etcd_dr.boltdb.crew import gathered
+from etcd_dr.boltdb.source import opened
+from etcd_dr.boltdb.trailer import TrailerCheck, checked_trailer, stored_trailer
 from etcd_dr.domain.database import Examination, HashKv, Trailer
 
 Source = Path | bytes | bytearray | memoryview
+Stop = Callable[[], object]
+"""Called between pieces of work, many times a second; what it raises ends the work, and the helpers with it."""
 
 MAX_FINDINGS = 200
 """An examination lists at most this many findings; a count says how many more there were."""
@@ -40,6 +41,7 @@ def examine(
     check_trailer: bool = False,
     workers: int | None = None,
     isolated: bool = False,
+    stop: Stop | None = None,
 ) -> Examination:
     """Check every reachable page and record of a database and state its numbers.
 
@@ -47,24 +49,24 @@ def examine(
     `check_trailer` the SHA-256 of all bytes before the trailer (a wrong one is a finding). `workers` is the number
     of processes: None chooses by size, 1 stays inside this one. `isolated` does all of it in a process of its own,
     for a file and for callers that must survive a failing disk and give back the memory (`isolation`). Raises
-    FileUnreadable when the file cannot be opened or read.
+    FileUnreadable when the file cannot be opened or read, and what `stop` raises.
     """
     if isolated and isinstance(source, Path):
         from etcd_dr.boltdb.isolation import call_isolated
 
         options = {"live_keys": live_keys, "with_hash_kv": with_hash_kv, "check_trailer": check_trailer}
-        elsewhere: Examination = call_isolated("examine", source, workers=workers, **options)
+        elsewhere: Examination = call_isolated("examine", source, stop=stop, workers=workers, **options)
         return elsewhere
-    with crew() as helpers, opened(source) as source_bytes:
-        helpers.hire(source_bytes, workers=workers)
-        with _TrailerCheck(source_bytes, wanted=check_trailer) as trailer_check:
+    with gathered() as crew, opened(source) as source_bytes:
+        crew.hire(source_bytes, workers=workers, has_threads=check_trailer)
+        with TrailerCheck(source_bytes, wanted=check_trailer) as trailer_check:
             from etcd_dr.boltdb.examination import Wanted, examination
             from etcd_dr.boltdb.findings import Findings
 
             findings = Findings()
             wanted = Wanted(live_keys=live_keys, hash_kv=with_hash_kv)
-            status = examination(source_bytes, helpers, wanted=wanted, findings=findings)
-        trailer = trailer_check.outcome()
+            status = examination(source_bytes, crew, wanted=wanted, findings=findings, stop=stop)
+        trailer = trailer_check.outcome(stop)
         if not trailer.present:
             findings.warning("trailer.absent", "end of file", "no SHA-256 trailer: not a snapshot stream, or cut off")
         if trailer.matches is False:
@@ -79,25 +81,26 @@ def hash_kv(
     compact_revision: int | None = None,
     workers: int | None = None,
     isolated: bool = False,
+    stop: Stop | None = None,
 ) -> HashKv:
     """Compute what a live member would answer to HashKV at `revision` after a compaction at `compact_revision`.
 
     None means the file's own. A file answers for every compact revision from its own up to `revision`, so a
     compaction that raced the snapshot does no harm: ask the member, then ask the file with the member's answer.
-    `workers` and `isolated` are as in `examine`. Raises RevisionUnavailable (`context['reason']`: compacted | future
+    `workers`, `isolated` and `stop` are as in `examine`. Raises RevisionUnavailable (`context['reason']`: compacted | future
     | inconclusive), SnapshotDamaged, FileUnreadable.
     """
     if isolated and isinstance(source, Path):
         from etcd_dr.boltdb.isolation import call_isolated
 
         revisions = {"revision": revision, "compact_revision": compact_revision}
-        elsewhere: HashKv = call_isolated("hash_kv", source, workers=workers, **revisions)
+        elsewhere: HashKv = call_isolated("hash_kv", source, stop=stop, workers=workers, **revisions)
         return elsewhere
-    with crew() as helpers, opened(source) as source_bytes:
-        helpers.hire(source_bytes, workers=workers)
+    with gathered() as crew, opened(source) as source_bytes:
+        crew.hire(source_bytes, workers=workers)
         from etcd_dr.boltdb.hashing import hash_kv_of
 
-        return hash_kv_of(source_bytes, helpers, revision=revision, compact_revision=compact_revision)
+        return hash_kv_of(source_bytes, crew, revision=revision, compact_revision=compact_revision, stop=stop)
 
 
 def read_trailer(source: Source) -> Trailer:
@@ -121,34 +124,3 @@ def iter_records(source: Source, bucket: bytes) -> Iterator[tuple[bytes, bytes]]
         from etcd_dr.boltdb.listing import records_of
 
         yield from records_of(source_bytes, bucket)
-
-
-class _TrailerCheck:
-    """The digest of all bytes, computed in a thread of its own beside the examination."""
-
-    def __init__(self, source: OpenedSource, *, wanted: bool) -> None:
-        self._source = source
-        self._thread = threading.Thread(target=self._run, name="trailer") if wanted else None
-        self._outcome: Trailer | None = None
-        self._failure: Exception | None = None
-
-    def __enter__(self) -> _TrailerCheck:
-        if self._thread is not None:
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._thread is not None:
-            self._thread.join()
-
-    def outcome(self) -> Trailer:
-        """Return the trailer, or raise what kept it from being checked."""
-        if self._failure is not None:
-            raise self._failure
-        return self._outcome or stored_trailer(self._source)
-
-    def _run(self) -> None:
-        try:
-            self._outcome = checked_trailer(self._source)
-        except Exception as error:  # noqa: BLE001 - carried to the caller's thread and raised there
-            self._failure = error

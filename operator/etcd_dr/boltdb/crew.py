@@ -1,13 +1,13 @@
 """Helper processes that share the work on one large file.
 
 Rules this module keeps:
-- Helpers are fresh interpreters started with `subprocess`, never forks: the caller may hold gRPC threads, and a fork
-  of those is undefined (grpc/doc/fork_support.md).
-- They get the open file itself, not its name, so all look at the same bytes.
-- The queue is a file that all of them read through one shared offset: the kernel hands each number out once.
+- All look at the same open file. The queue is a file that they read through one shared offset: the kernel hands each
+  number out once.
 - A helper may be late or die; what it took and did not answer is done again here. Results never depend on it. Only a
   helper ended by SIGBUS says something of its own: the disk could not give the file's bytes.
-- It imports nothing heavy: a helper's start-up runs while the caller still imports numpy.
+- Whether helpers are spawned or forked is `hiring`'s to know. Spawned ones are started at once, so that they load
+  numpy while the caller does; forked ones when the caller is ready to work.
+- It imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import json
 import os
 import signal
 import struct
-import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import IO, Any
+from functools import partial
+from typing import Any, BinaryIO
 
-from etcd_dr.boltdb.interpreters import can_start, environment, interpreter
+from etcd_dr.boltdb.hiring import ForkedHelper, Helper, SpawnedHelper, keep_single_threaded, may_fork
+from etcd_dr.boltdb.interpreters import can_start
 from etcd_dr.boltdb.source import OpenedSource
 from etcd_dr.errors import FileUnreadable
 
@@ -51,13 +52,14 @@ class Queue:
 
 
 class Crew:
-    """The helpers of one run, possibly none; valid inside the `with` of `crew`."""
+    """The helpers of one run, possibly none; valid inside the `with` of `gathered`."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self._source_name = ""
-        self._helpers: list[subprocess.Popen[bytes]] = []
-        self._dismissed: list[subprocess.Popen[bytes]] = []
+        self._helpers: list[Helper] = []
+        self._dismissed: list[Helper] = []
+        self._to_fork = 0
         self.queue = Queue(-1)
         self.marks_file = -1
         self.hash_files: list[int] = []
@@ -66,18 +68,29 @@ class Crew:
     @property
     def has_helpers(self) -> bool:
         """Say whether anybody would share the work."""
-        return bool(self._helpers)
+        return bool(self._helpers) or self._to_fork > 0
 
-    def hire(self, source: OpenedSource, *, workers: int | None) -> None:
-        """Start the helpers that are worth it for this source."""
+    def hire(self, source: OpenedSource, *, workers: int | None, has_threads: bool = False) -> None:
+        """Get the helpers that are worth it for this source. `has_threads`: the caller is about to start some."""
+        keep_single_threaded()
         count = _helper_count(source, workers)
         if count == 0:
             return
         self._source_name = source.name
         files = [self._memory_file() for _ in range(3 + count)]
         self.queue, self.marks_file, self.hash_files = Queue(files[0]), files[1], files[2:]
+        if may_fork() and not has_threads:
+            self._to_fork = count
+        else:
+            numbers = range(1, count + 1)
+            self._helpers.extend(SpawnedHelper(number, [source.fd or 0, *files]) for number in numbers)
+
+    def fork(self, serve: Callable[[int, BinaryIO, BinaryIO], None]) -> None:
+        """Start the helpers that were to be forked: `serve` gets the number of its helper, requests and answers."""
+        count, self._to_fork = self._to_fork, 0
         for number in range(1, count + 1):
-            self._helpers.append(_start(number, [source.fd or 0, *files]))
+            if may_fork():
+                self._helpers.append(ForkedHelper(partial(serve, number)))
 
     def _memory_file(self) -> int:
         file = os.memfd_create("etcd-dr")
@@ -89,14 +102,14 @@ class Crew:
         line = json.dumps(message).encode() + b"\n"
         for helper in self._helpers:
             with suppress(BrokenPipeError):
-                _pipe(helper.stdin).write(line)
-                _pipe(helper.stdin).flush()
+                helper.requests.write(line)
+                helper.requests.flush()
 
     def answers(self) -> list[Any]:
         """Wait for one answer of each helper; those that died are let go and have none."""
         answers = []
         for helper in list(self._helpers):
-            line = _pipe(helper.stdout).readline()
+            line = helper.answers.readline()
             if line.endswith(b"\n"):
                 answers.append(json.loads(line))
             else:
@@ -110,16 +123,17 @@ class Crew:
             helper.kill()  # a helper holds nothing that needs an orderly end
         self._dismissed += self._helpers
         self._helpers.clear()
+        self._to_fork = 0
 
     def end(self) -> None:
         """Dismiss all and wait until they are gone."""
         self.dismiss()
         for helper in self._dismissed:
-            _close(helper)
+            helper.close()
 
-    def _bury(self, helper: subprocess.Popen[bytes]) -> None:
+    def _bury(self, helper: Helper) -> None:
         helper.kill()  # without effect on one that ended by itself, which keeps its own status
-        _close(helper)
+        helper.close()
         if helper.returncode == -signal.SIGBUS:
             raise FileUnreadable(
                 "the file shrank, or the disk could not read all of it",
@@ -129,16 +143,16 @@ class Crew:
 
 
 @contextmanager
-def crew() -> Iterator[Crew]:
+def gathered() -> Iterator[Crew]:
     """Give a crew without helpers yet, and end those that were hired.
 
     It is to be entered before the source is opened: so that the system takes the helpers apart while the caller lets
     go of its own mapping.
     """
     with ExitStack() as stack:
-        helpers = Crew(stack)
-        stack.callback(helpers.end)
-        yield helpers
+        crew = Crew(stack)
+        stack.callback(crew.end)
+        yield crew
 
 
 def _helper_count(source: OpenedSource, workers: int | None) -> int:
@@ -148,26 +162,3 @@ def _helper_count(source: OpenedSource, workers: int | None) -> int:
         processors = len(os.sched_getaffinity(0))
         return 1 if processors > 1 and source.size >= WORTHWHILE_BYTES else 0
     return max(0, min(workers, 16) - 1)
-
-
-def _start(number: int, fds: Sequence[int]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        interpreter("etcd_dr.boltdb.helper", str(number), *map(str, fds)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        pass_fds=fds,
-        env=environment(),
-    )
-
-
-def _close(helper: subprocess.Popen[bytes]) -> None:
-    """Wait for the end of a helper that was killed or has died, and close its pipes."""
-    with suppress(BrokenPipeError):
-        _pipe(helper.stdin).close()
-    helper.wait()
-    _pipe(helper.stdout).close()
-
-
-def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    assert stream is not None  # noqa: S101 - both ends were asked for as pipes
-    return stream

@@ -12,6 +12,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -69,8 +70,13 @@ class _Reading:
     hash_kv: HashKv | None = None
 
 
-def examination(source: OpenedSource, crew: Crew, *, wanted: Wanted, findings: Findings) -> DatabaseStatus | None:
-    """Check everything and return the numbers, None when some of the records could not be read."""
+def examination(
+    source: OpenedSource, crew: Crew, *, wanted: Wanted, findings: Findings, stop: Callable[[], object] | None = None
+) -> DatabaseStatus | None:
+    """Check everything and return the numbers, None when some of the records could not be read.
+
+    `stop` is called between pieces of work; what it raises passes through.
+    """
     database = open_database(source, findings)
     if database is None:
         return None
@@ -82,17 +88,16 @@ def examination(source: OpenedSource, crew: Crew, *, wanted: Wanted, findings: F
             findings.error("bucket.missing", "root bucket", "no bucket `key`: not a database of etcd")
         _read_small_buckets(database, reading)
     else:
-        _read_all_buckets(database, key_bucket, crew, reading, wanted)
+        _read_all_buckets(database, Team(database.pages, key_bucket, crew, stop=stop), reading, wanted)
         crew.dismiss()
     if database.free is not None:
         check_freelist(database.pages, database.free)
     return None if findings.is_incomplete else _status(database, reading)
 
 
-def _read_all_buckets(database: Database, bucket: Bucket, crew: Crew, reading: _Reading, wanted: Wanted) -> None:
+def _read_all_buckets(database: Database, team: Team, reading: _Reading, wanted: Wanted) -> None:
     findings = database.pages.findings
-    team = Team(database.pages, bucket, crew)
-    reading.sums[bucket.name] = _Sum()
+    total = reading.sums[KEY_BUCKET] = _Sum()
     results = team.check(
         values=True,
         hashes=wanted.live_keys or wanted.hash_kv,
@@ -100,7 +105,7 @@ def _read_all_buckets(database: Database, bucket: Bucket, crew: Crew, reading: _
         meanwhile=partial(_read_small_buckets, database, reading),
     )
     for result in results:
-        reading.sums[bucket.name].append(result.checksum, result.byte_count, result.record_count)
+        total.append(result.checksum, result.byte_count, result.record_count)
     reading.revision = max((result.last_revision for result in results), default=0)
     if findings.error_count:
         return

@@ -15,6 +15,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from etcd_dr.boltdb.buckets import entries, leaves_of
@@ -60,8 +61,15 @@ def compute_hash_kv(team: Team, *, revision: int, compact_revision: int, finishe
     return Computed(HashKv(checksum, revision, compact_revision), live)
 
 
-def hash_kv_of(source: OpenedSource, crew: Crew, *, revision: int | None, compact_revision: int | None) -> HashKv:
-    """Return HashKV of a file. Raises SnapshotDamaged and RevisionUnavailable."""
+def hash_kv_of(
+    source: OpenedSource,
+    crew: Crew,
+    *,
+    revision: int | None,
+    compact_revision: int | None,
+    stop: Callable[[], object] | None = None,
+) -> HashKv:
+    """Return HashKV of a file. Raises SnapshotDamaged and RevisionUnavailable, and what `stop` raises."""
     findings = Findings()
     database = open_database(source, findings)
     bucket = database.bucket(KEY_BUCKET) if database is not None else None
@@ -74,7 +82,7 @@ def hash_kv_of(source: OpenedSource, crew: Crew, *, revision: int | None, compac
     if meta is not None:
         for entry in entries(database.pages, leaves_of(database.pages, meta, order=ByteKeys), where=meta.where):
             contents.take(_META_BUCKET, entry.key, entry.value)
-    team = Team(database.pages, bucket, crew)
+    team = Team(database.pages, bucket, crew, stop=stop)
     if findings.error_count:
         raise damaged(source, findings)
     at_c = contents.compact_revision if compact_revision is None else compact_revision

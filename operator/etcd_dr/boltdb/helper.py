@@ -1,9 +1,9 @@
-"""The helper process: `python -m etcd_dr.boltdb.helper NUMBER FILE QUEUE MARKS HASHES...`, run by `crew`.
+"""What a helper process does: `python -m etcd_dr.boltdb.helper NUMBER FILE QUEUE MARKS HASHES...`, or in a fork.
 
 Rules this module keeps:
 - It talks in lines of JSON: one message in, at most one answer out; when its input ends, so does it.
-- It repeats the walk to the leaves instead of being sent them: the walk is cheap, and both sides compute the same.
-- It reports no findings of that walk: the caller has made it too, and asks for no help when there were any.
+- A spawned helper repeats the walk to the leaves instead of being sent them: the walk is cheap, and both sides
+  compute the same. It reports no findings of it: the caller has made it too, and asks for no help when there were any.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import json
 import mmap
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 
 from etcd_dr.boltdb.buckets import Bucket, leaves_of
 from etcd_dr.boltdb.crew import Queue
@@ -26,25 +28,32 @@ from etcd_dr.boltdb.tree import Pages
 from etcd_dr.boltdb.userkeys import KeyHasher
 from etcd_dr.boltdb.work import PHASES, Table, Worker
 
+Opens = Callable[[dict[str, Any]], Worker]
 
-def serve(number: int, file: int, queue: int, marks: int, *hash_files: int) -> None:
-    """Answer messages until the input ends."""
+
+def serve(worker: Worker | None, queue: Queue, opens: Opens, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until they end. Without a worker the first one must say what to open."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller ends us; two tracebacks help nobody
-    worker: Worker | None = None
-    for line in sys.stdin.buffer:
+    for line in requests:
         message = json.loads(line)
         if "open" in message:
-            worker = _worker(message["open"], file, SharedHashStore(hash_files, own=number), DropMarks(marks))
+            worker = opens(message["open"])
         elif worker is not None and "learn" in message:
             worker.learn(Table(*message["learn"]))
         elif worker is not None:
             name, fields = message["perform"]
-            results = worker.perform(PHASES[name](**fields), Queue(queue))
-            sys.stdout.buffer.write(json.dumps([asdict(result) for result in results]).encode() + b"\n")
-            sys.stdout.buffer.flush()
+            results = worker.perform(PHASES[name](**fields), queue)
+            answers.write(json.dumps([asdict(result) for result in results]).encode() + b"\n")
+            answers.flush()
 
 
-def _worker(task: dict[str, Any], file: int, store: SharedHashStore, marks: DropMarks) -> Worker:
+def _main(number: int, file: int, queue: int, marks: int, *hash_files: int) -> None:
+    store, drop_marks = SharedHashStore(hash_files, own=number), DropMarks(marks)
+    opens: Opens = partial(_worker, file=file, store=store, marks=drop_marks)
+    serve(None, Queue(queue), opens, sys.stdin.buffer, sys.stdout.buffer)
+
+
+def _worker(task: dict[str, Any], *, file: int, store: SharedHashStore, marks: DropMarks) -> Worker:
     view = memoryview(mmap.mmap(file, task["size"], prot=mmap.PROT_READ))
     image = Image(view, data_size=task["data_size"])
     pages = Pages.of(image, page_size=task["page_size"], high_water=task["high_water"], findings=Findings())
@@ -54,4 +63,4 @@ def _worker(task: dict[str, Any], file: int, store: SharedHashStore, marks: Drop
 
 
 if __name__ == "__main__":
-    serve(*map(int, sys.argv[1:]))
+    _main(*map(int, sys.argv[1:]))

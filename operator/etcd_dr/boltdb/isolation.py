@@ -16,6 +16,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,40 @@ from etcd_dr import boltdb, errors
 from etcd_dr.boltdb.interpreters import environment, interpreter
 from etcd_dr.errors import EtcdDrError, FileUnreadable
 
+_LOOK_EVERY_SECONDS = 0.1
 
-def call_isolated(function: str, source: Path, **options: Any) -> Any:
-    """Return what the function of this package of that name returns there, or raise what it raises."""
+
+def call_isolated(function: str, source: Path, *, stop: Callable[[], object] | None = None, **options: Any) -> Any:
+    """Return what the function of this package of that name returns there, or raise what it or `stop` raises."""
     question = pickle.dumps((function, str(source.absolute()), options))
-    done = subprocess.run(
-        interpreter("etcd_dr.boltdb.isolation"),
-        input=question,
-        stdout=subprocess.PIPE,
-        env=environment(),
-        check=False,
-    )
-    if done.returncode != 0:
-        raise _ended(source, done.returncode)
-    kind, answer = pickle.loads(done.stdout)  # noqa: S301 - written by our own child over a private pipe
+    with subprocess.Popen(
+        interpreter("etcd_dr.boltdb.isolation"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+    ) as reader:
+        answered = _answered(reader, question, stop or _never)
+    if reader.returncode != 0:
+        raise _ended(source, reader.returncode)
+    kind, answer = pickle.loads(answered)  # noqa: S301 - written by our own child over a private pipe
     if kind == "error":
         raise _revived(**answer)
     return answer
+
+
+def _never() -> None:
+    """Never stop."""
+
+
+def _answered(reader: subprocess.Popen[bytes], question: bytes, stop: Callable[[], object]) -> bytes:
+    unasked: bytes | None = question
+    try:
+        while True:
+            try:
+                return reader.communicate(unasked, timeout=_LOOK_EVERY_SECONDS)[0]
+            except subprocess.TimeoutExpired:
+                unasked = None  # it may be given once
+                stop()
+    except BaseException:
+        reader.kill()
+        raise
 
 
 def _ended(source: Path, status: int) -> FileUnreadable:

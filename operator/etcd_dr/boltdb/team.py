@@ -9,13 +9,15 @@ Rules this module keeps:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from etcd_dr.boltdb.buckets import Bucket, leaves_of
 from etcd_dr.boltdb.crew import Crew
 from etcd_dr.boltdb.findings import Findings
+from etcd_dr.boltdb.helper import serve
 from etcd_dr.boltdb.keys import RevisionKeys
 from etcd_dr.boltdb.keyspace import MAX_REVISION, WHERE, Keyspace
 from etcd_dr.boltdb.stores import DropMarks, PrivateHashStore, SharedHashStore
@@ -24,17 +26,22 @@ from etcd_dr.boltdb.userkeys import KeyHasher
 from etcd_dr.boltdb.work import CheckChunk, HashChunk, Phase, Result, Table, Worker, phase_to_plain
 
 
+def _opened(_: dict[str, Any]) -> Worker:
+    raise AssertionError("a forked helper has everything open")
+
+
 def _nothing() -> None:
-    """Do nothing meanwhile."""
+    """Do nothing meanwhile, and never stop."""
 
 
 class Team:
-    """Performs phases on the keyspace."""
+    """Performs phases on the keyspace. `stop` is called before each piece of work; what it raises passes through."""
 
-    def __init__(self, pages: Pages, bucket: Bucket, crew: Crew) -> None:
+    def __init__(self, pages: Pages, bucket: Bucket, crew: Crew, *, stop: Callable[[], object] | None = None) -> None:
         self._pages = pages
         self._bucket = bucket
         self._crew = crew
+        self._stop = stop or _nothing
         self._salt = os.urandom(16)
         self._table = Table((), ())
         self._checked: list[Result] = []
@@ -65,19 +72,29 @@ class Team:
 
         `meanwhile` is done here while helpers begin.
         """
+        self._stop()  # also where helpers are quicker than we are and take everything
         numbers = range(self._worker.queue_length(phase)) if numbers is None else numbers
         if not self._crew.has_helpers:
             meanwhile()
-            return self._worker.perform(phase, numbers)
+            return self._worker.perform(phase, self._until_stopped(numbers))
         self._crew.queue.fill(numbers)
         self._crew.tell({"perform": phase_to_plain(phase)})
         meanwhile()
-        results = {result.number: result for result in self._worker.perform(phase, self._crew.queue)}
+        results = {
+            result.number: result for result in self._worker.perform(phase, self._until_stopped(self._crew.queue))
+        }
         for answer in self._crew.answers():
             results.update({fields["number"]: Result(**fields) for fields in answer})
         unanswered = sorted(set(numbers) - results.keys())
-        results.update({result.number: result for result in self._worker.perform(phase, unanswered)})
+        results.update(
+            {result.number: result for result in self._worker.perform(phase, self._until_stopped(unanswered))}
+        )
         return [results[number] for number in numbers]
+
+    def _until_stopped(self, numbers: Iterable[int]) -> Iterator[int]:
+        for number in numbers:
+            self._stop()
+            yield number
 
     def hash_up_to(self, *, end: int, compacted: int, compact_revision: int) -> list[Result]:
         """Return, per chunk, checksum and size of the records that take part in a HashKV (`work.HashChunk`).
@@ -125,11 +142,17 @@ class Team:
         self._claimed_by_walk = self._pages.claimed & ~claimed_before
         if self._walk_findings.is_incomplete:
             self._crew.dismiss()
-        keyspace = Keyspace(pages, leaves)
-        files = self._crew.hash_files
-        store = SharedHashStore(files, own=0) if self._crew.has_helpers else PrivateHashStore()
-        marks = DropMarks(self._crew.marks_file if self._crew.has_helpers else None)
-        return keyspace, Worker(keyspace, store, marks, KeyHasher(self._salt))
+        keyspace, hasher = Keyspace(pages, leaves), KeyHasher(self._salt)
+        if not self._crew.has_helpers:
+            return keyspace, Worker(keyspace, PrivateHashStore(), DropMarks(), hasher)
+        workers = [
+            Worker(keyspace, SharedHashStore(self._crew.hash_files, own=own), DropMarks(self._crew.marks_file), hasher)
+            for own in range(len(self._crew.hash_files))
+        ]
+        self._crew.fork(
+            lambda number, requests, answers: serve(workers[number], self._crew.queue, _opened, requests, answers)
+        )
+        return keyspace, workers[0]
 
     def _checked_alone(self, phase: CheckChunk) -> list[Result]:
         """Check a tree of uneven depth, which no bbolt writes: walk it to its end first, and do all of it here."""

@@ -127,7 +127,7 @@ def walk_to_leaves(pages: Pages, root: int, *, order: type[K], where: str) -> Le
     ids, lower, fence = np.array([root], dtype=np.uint64), order.lowest(), order.lowest()
     level, _ = _enter(pages, ids, lower=lower, fence=fence, where=where, is_root=True)
     for _ in range(MAX_DEPTH):
-        if not level.branch.all():
+        if not level.page.size or not level.branch.all():
             return _walk_on(pages, level, order=order, where=where)
         child, lower, fence, _ = _below(pages, level, order=order, where=where)
         if _looks_like_leaf(pages, child):

@@ -29,7 +29,7 @@ PIN_NAME = "pin.json"
 COMPANIONS_NAME = "companions"
 
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
-_ID = re.compile(r"(?P<time>\d{8}T\d{6}Z)-(?P<token>[0-9a-f]{12})")
+_ID = re.compile(r"(?P<time>\d{8}T\d{6}Z)-(?P<token>[0-9a-f]{12})", re.ASCII)
 _CLUSTER_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 
 

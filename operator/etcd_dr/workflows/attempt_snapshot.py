@@ -212,7 +212,12 @@ class _Work:
 
     def _examine(self, file: PlainFile) -> tuple[Proof, DatabaseStatus]:
         with self._timed("examining"):
-            proof, examination = prove_intact(file, at=self._ports.clock.now(), trailer_verified=True)
+            proof, examination = prove_intact(
+                file,
+                at=self._ports.clock.now(),
+                trailer_verified=True,
+                cancellation=self._ports.cancellation,
+            )
         if not proof.passed or examination.status is None:
             observed = self._attempt.candidate.observed
             raise SnapshotDamaged(

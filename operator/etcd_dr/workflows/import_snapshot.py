@@ -188,10 +188,16 @@ class _Import:
         is_raw = self._plain.kind.format is FileFormat.DATABASE
         database, whole = hashlib.sha256(), hashlib.sha256()
         rest = self._plain.size_bytes - (0 if is_raw else TRAILER_BYTES)
-        for chunk in self._chunks():
-            database.update(chunk[: max(0, rest)])
-            whole.update(chunk)
-            rest -= len(chunk)
+        progress = self._ports.unwrap.progress
+        progress.begin("hashing", total_bytes=self._plain.size_bytes)
+        try:
+            for chunk in self._chunks():
+                database.update(chunk[: max(0, rest)])
+                whole.update(chunk)
+                rest -= len(chunk)
+                progress.advance(len(chunk))
+        finally:
+            progress.finish()
         appended = database.digest() if is_raw else b""
         whole.update(appended)
         return _PlainDigests(Digest.of_sha256(whole.digest()), Digest.of_sha256(database.digest()), appended)
@@ -205,7 +211,12 @@ class _Import:
                 f"is {self._plain.kind.description}", subject=self._source.name, next_step=self._plain.kind.advice
             )
         file = PlainFile(self._plain.path, digests.whole, ProofOrigin.SCRATCH)
-        proof, examination = prove_intact(file, at=self._ports.clock.now(), trailer_verified=False)
+        proof, examination = prove_intact(
+            file,
+            at=self._ports.clock.now(),
+            trailer_verified=False,
+            cancellation=self._ports.unwrap.cancellation,
+        )
         if not proof.passed or examination.status is None:
             raise SnapshotDamaged(
                 f"is not imported: {proof.detail}",

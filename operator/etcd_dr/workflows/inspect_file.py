@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from etcd_dr import boltdb
 from etcd_dr.domain.database import Damage, Examination
 from etcd_dr.domain.file_kind import FileFormat, FileKind
 from etcd_dr.domain.file_name import NameFacts
+from etcd_dr.workflows.receive_stream import raise_if_cancelled
 from etcd_dr.workflows.unwrap_file import MAX_PLAIN_BYTES, UnwrapPorts, unwrap_file
 
 
@@ -43,7 +45,12 @@ def inspect_file(
     `unwrap_file` raises.
     """
     with unwrap_file(path, name=str(path), ports=ports, limit_bytes=limit_bytes) as plain:
-        examination = boltdb.examine(plain.path, with_hash_kv=with_hash_kv, check_trailer=check_trailer)
+        examination = boltdb.examine(
+            plain.path,
+            with_hash_kv=with_hash_kv,
+            check_trailer=check_trailer,
+            stop=partial(raise_if_cancelled, ports.cancellation),
+        )
         if plain.kind.format is FileFormat.CUT_DATABASE:
             # Every page may be there and only the trailer cut into: whole it is not.
             cut = Damage("file.cut", "end of file", f"this is {plain.kind.description}")

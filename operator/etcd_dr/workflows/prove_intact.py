@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from etcd_dr import __version__, boltdb
 from etcd_dr.domain.database import Damage, Examination
 from etcd_dr.domain.digest import Digest
 from etcd_dr.domain.proof import Proof, ProofLevel, ProofOrigin, ProofResult
+from etcd_dr.ports.cancellation import Cancellation
+from etcd_dr.workflows.receive_stream import raise_if_cancelled
 
 _MOST_FINDINGS = 50
 
@@ -25,12 +28,20 @@ class PlainFile:
     stored_digest: Digest | None = None
 
 
-def prove_intact(file: PlainFile, *, at: datetime, trailer_verified: bool) -> tuple[Proof, Examination]:
+def prove_intact(
+    file: PlainFile, *, at: datetime, trailer_verified: bool, cancellation: Cancellation
+) -> tuple[Proof, Examination]:
     """Examine the file. `trailer_verified` says that its trailer was already compared while it streamed.
 
-    Raises FileUnreadable; damage is in the proof.
+    Raises FileUnreadable and Cancelled; damage is in the proof.
     """
-    examination = boltdb.examine(file.path, with_hash_kv=True, check_trailer=not trailer_verified, workers=1)
+    examination = boltdb.examine(
+        file.path,
+        with_hash_kv=True,
+        check_trailer=not trailer_verified,
+        workers=1,
+        stop=partial(raise_if_cancelled, cancellation),
+    )
     passed = examination.is_intact
     proof = Proof(
         level=ProofLevel.INTACT,

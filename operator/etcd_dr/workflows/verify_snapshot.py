@@ -210,6 +210,7 @@ class _Verification:
             self._plain_file(scratch),
             at=self._ports.clock.now(),
             trailer_verified=self._manifest.trailer_digest is None,
+            cancellation=self._ports.cancellation,
         )
         problem = decoded.problem(self._manifest)
         status = examination.status

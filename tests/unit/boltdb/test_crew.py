@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from etcd_dr.boltdb import examine, hash_kv
-from etcd_dr.boltdb.crew import Crew, Queue, crew
+from etcd_dr.boltdb.crew import Crew, Queue, gathered
 from etcd_dr.boltdb.examination import Wanted, examination
 from etcd_dr.boltdb.findings import Findings
 from etcd_dr.boltdb.source import opened
@@ -45,8 +45,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def crew_of(path: Path, workers: int) -> Iterator[tuple[Callable[[], DatabaseStatus | None], Crew]]:
-    with crew() as helpers, opened(path) as source:
-        helpers.hire(source, workers=workers)
+    with gathered() as helpers, opened(path) as source:
+        helpers.hire(source, workers=workers, has_threads=True)  # spawned, and so there at once
         wanted = Wanted(live_keys=True, hash_kv=True)
         yield lambda: examination(source, helpers, wanted=wanted, findings=Findings()), helpers
 
