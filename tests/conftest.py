@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-pytest_plugins = ["real.peers.fixtures"]
+pytest_plugins = ["real.peers.fixtures", "real.peers.talos_fixtures"]
 
 # A noisy machine is no counterexample; a found one is printed so that it can be pasted into a test.
 settings.register_profile("etcd-dr", deadline=None, print_blob=True)
