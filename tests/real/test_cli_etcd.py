@@ -37,6 +37,27 @@ def test_save_takes_proves_and_keeps_with_etcdctls_environment(shared_cluster: L
     assert cli("snapshot", "list", "-o", "json").document["snapshots"][0] == document["snapshot"]
 
 
+def test_save_without_a_name_finds_its_cluster_among_several(shared_cluster: LocalCluster, tmp_path: Path) -> None:
+    """The markers say which cluster these endpoints belong to; a person is asked only where they do not."""
+    cli = command_line(shared_cluster, tmp_path)
+    assert cli("snapshot", "save", "--cluster", "prod", "-o", "json").status == 0
+    other = tmp_path / "store" / "v1" / "lab"
+    other.mkdir()
+    (other / "cluster.json").write_text(
+        '{"version": 1, "cluster": "lab", "etcd_cluster_ids": ["00000000000000aa"], '
+        '"created_at": "2026-08-20T03:00:00Z", "created_by": "test"}'
+    )
+
+    saved = cli("snapshot", "save", "-o", "json")
+    health = cli("health", "-o", "json")
+    listed = cli("snapshot", "list")
+
+    assert saved.status == 0, saved.err
+    assert saved.document["snapshot"]["cluster"] == "prod"
+    assert health.document["cluster"] == "prod"
+    assert listed.status == 64
+
+
 def test_save_to_a_file_is_what_etcdctl_writes(
     shared_cluster: LocalCluster, stock_tools: StockTools, tmp_path: Path
 ) -> None:

@@ -249,6 +249,83 @@ def test_interrupted_upload_is_listed_and_swept_when_old(shelf: Shelf) -> None:
     assert not leftover.exists()
 
 
+@pytest.mark.parametrize(
+    ("loss", "word", "state"), [(None, "DATA MISSING", "missing"), (5, "SIZE DIFFERS", "size-differs")]
+)
+def test_list_shows_what_has_lost_its_data(shelf: Shelf, loss: int | None, word: str, state: str) -> None:
+    """In the table, in JSON, and in what `latest-verified` means."""
+    older = shelf.take_in()
+    newer = shelf.take_in(keys=400, taken_at="2026-08-20T04:00:00Z")
+    data = shelf.data(newer)
+    data.chmod(0o600)
+    data.write_bytes(data.read_bytes()[:loss]) if loss else data.unlink()
+
+    document = shelf("list", "-o", "json").document
+
+    assert word in shelf("list").out
+    assert [each["data"] for each in document["snapshots"]] == [state, "present"]
+    assert [each["is_proven"] for each in document["snapshots"]] == [False, True]
+    assert shelf("show", "latest-verified", "-o", "json").document["id"] == older
+
+
+def test_what_is_left_of_a_broken_snapshot_is_deleted_by_its_whole_id_only(shelf: Shelf) -> None:
+    """Confirmed by name, never by a guess, and never a snapshot that can be read."""
+    broken, whole = shelf.take_in(), shelf.take_in(keys=400, taken_at="2026-08-20T04:00:00Z")
+    manifest = shelf.data(broken).parent / "manifest.json"
+    manifest.chmod(0o600)
+    manifest.write_text("{")
+
+    named = shelf("show", broken)
+    by_guess = [shelf("delete", "--broken", "--yes", word).status for word in (broken[:20], "latest")]
+    unnamed, readable = shelf("delete", "--broken", "--yes"), shelf("delete", "--broken", "--yes", whole)
+    unconfirmed = shelf("delete", "--broken", broken, stdin="lab\n")
+    dry = shelf("delete", "--broken", broken, "--dry-run")
+    was_there = manifest.exists()
+    deleted = shelf("delete", "--broken", broken, stdin="default\n")
+
+    assert named.status == 65
+    assert f"snapshot delete --cluster default --broken {broken}".split()[-1] in named.err
+    assert (by_guess, unnamed.status, readable.status, unconfirmed.status) == ([64, 64], 64, 64, 130)
+    assert dry.status == 0
+    assert was_there
+    assert deleted.status == 0, deleted.err
+    assert not shelf.data(broken).parent.exists()
+    assert shelf.listed() == [whole]
+
+
+def test_manifest_of_another_version_and_a_pinned_one_are_not_broken_enough_to_be_deleted(shelf: Shelf) -> None:
+    """What a newer etcd-dr wrote may be the best snapshot of all; what somebody pinned needs --force as well."""
+    newer, pinned = shelf.take_in(), shelf.take_in(keys=400, taken_at="2026-08-20T04:00:00Z")
+    assert shelf("pin", "--yes", pinned).status == 0
+    for snapshot_id, body in ((newer, '{"version": 2}'), (pinned, "{")):
+        manifest = shelf.data(snapshot_id).parent / "manifest.json"
+        manifest.chmod(0o600)
+        manifest.write_text(body)
+
+    of_another = shelf("delete", "--broken", "--yes", "--force", newer)
+    of_somebody = shelf("delete", "--broken", "--yes", pinned)
+    forced = shelf("delete", "--broken", "--yes", "--force", pinned)
+
+    assert (of_another.status, of_somebody.status, forced.status) == (65, 64, 0)
+    assert shelf.data(newer).exists()
+    assert "format version 2" in of_another.err
+
+
+@pytest.mark.parametrize("body", ["{", '{"version": 2}', '{"version": 1, "cluster": "lab", "etcd_cluster_ids": []}'])
+def test_marker_that_cannot_be_read_is_a_finding_of_its_own(shelf: Shelf, body: str) -> None:
+    """Nothing will be saved until it is repaired: that is critical, it is no unreachable store, and it can be repaired."""
+    shelf.take_in()
+    marker = shelf.directory / "store" / "v1" / "default" / "cluster.json"
+    marker.write_text(body)
+
+    health = shelf.cli("health", "--endpoints", "http://127.0.0.1:1", "-o", "json")
+
+    [finding] = [each for each in health.document["findings"] if each["code"].startswith("store.")]
+    assert (finding["code"], finding["severity"]) == ("store.marker_damaged", "critical")
+    assert health.status == 2
+    assert ("rm " in finding["next_step"]) or ("etcd-dr version" in finding["next_step"])
+
+
 def test_store_with_several_clusters_asks_which(shelf: Shelf) -> None:
     """And with one, it is that one, whatever it is called."""
     shelf.take_in(words=("--no-encryption", "--cluster", "prod"))

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from etcd_dr.domain.catalogue import DataState
 from etcd_dr.domain.manifest import canonical_json
 from etcd_dr.domain.proof import ProofLevel, ProofResult
 from etcd_dr.errors import ManifestInvalid, ManifestVersionUnknown, StoreUnreachable
@@ -29,6 +30,34 @@ def test_snapshots_come_in_order_of_time_with_proofs_and_pins(world: KeptWorld) 
     assert [s.id for s in found] == [earlier.id, later.id]
     assert [s.is_proven for s in found] == [False, True]
     assert [s.pin is not None for s in found] == [False, True]
+
+
+def test_data_that_are_gone_or_cut_off_show_in_the_listing(world: KeptWorld) -> None:
+    """The sizes are in the listing anyway; nobody should learn it from a failed restore."""
+    planted = world.plant_days(18, 19, 20)
+    world.store.lose(world.layout.data(planted[19].id))
+    world.store.truncate(world.layout.data(planted[20].id), size_bytes=3)
+
+    found = world.catalogue
+
+    assert [s.data for s in found.snapshots] == [DataState.PRESENT, DataState.MISSING, DataState.SIZE_DIFFERS]
+    assert [s.is_proven for s in found.snapshots] == [True, False, False]
+    assert found.newest_proven is not None
+    assert found.newest_proven.id == planted[18].id
+
+
+def test_store_that_goes_away_while_manifests_are_read_is_not_asked_for_each_of_them(world: KeptWorld) -> None:
+    """A thousand snapshots must not mean a thousand timeouts."""
+    for hour in range(24):
+        for day in (18, 19):
+            world.plant(snapshot(f"2026-08-{day} {hour:02d}:00"))
+    world.store.calls.clear()
+    world.store.fail("get", StoreUnreachable("no answer"), times=1000)
+
+    with pytest.raises(StoreUnreachable):
+        _ = world.catalogue
+
+    assert sum(call[0] == "get" for call in world.store.calls) <= 16
 
 
 def test_empty_prefix_is_an_empty_catalogue(world: KeptWorld) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -36,13 +37,22 @@ class ClusterMarker(BaseModel):
     created_by: str
 
 
+class DataState(StrEnum):
+    """What a listing tells of a snapshot's data: whether they are there, with the size that the manifest says."""
+
+    PRESENT = "present"
+    MISSING = "missing"
+    SIZE_DIFFERS = "size-differs"
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One committed snapshot. `proofs` are in order of time."""
+    """One committed snapshot. `proofs` are in order of time; `data` is newer than any of them."""
 
     manifest: Manifest
     proofs: tuple[Proof, ...] = ()
     pin: Pin | None = None
+    data: DataState = DataState.PRESENT
 
     @property
     def id(self) -> SnapshotId:
@@ -58,15 +68,31 @@ class Snapshot:
 
     @property
     def is_damaged(self) -> bool:
-        """Whether the newest proof of any level failed."""
-        return any(p.result is ProofResult.FAILED for p in self.newest_proofs.values())
+        """Whether its data are gone or cut off, or the newest proof of any level failed."""
+        return bool(self.damage)
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with it, for a person; empty where nothing is known to be."""
+        if self.data is DataState.MISSING:
+            return "its data are not in the store any more"
+        if self.data is DataState.SIZE_DIFFERS:
+            return f"its data do not have the {self.manifest.stored_size_bytes} bytes that were written"
+        failed = [p for p in self.newest_proofs.values() if p.result is ProofResult.FAILED]
+        return "; ".join(f"{proof.level}: {proof.detail}" for proof in failed)
 
     @property
     def is_proven(self) -> bool:
         """Whether it is known to be stored as written and intact, and nothing newer says otherwise."""
+        return self.was_proven and not self.is_damaged
+
+    @property
+    def was_proven(self) -> bool:
+        """Whether its proofs alone, which know nothing of what happened to the data since, say that it is proven."""
         newest = self.newest_proofs
         needed = (ProofLevel.STORED, ProofLevel.INTACT)
-        return not self.is_damaged and all(level in newest and newest[level].passed for level in needed)
+        has_failed = any(proof.result is ProofResult.FAILED for proof in newest.values())
+        return not has_failed and all(level in newest and newest[level].passed for level in needed)
 
     @property
     def level(self) -> ProofLevel | None:

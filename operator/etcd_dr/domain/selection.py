@@ -15,9 +15,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from etcd_dr.domain.catalogue import Catalogue, Snapshot
+from etcd_dr.domain.catalogue import Catalogue, Snapshot, UnreadableEntry
 from etcd_dr.domain.snapshot import parse_time_text
-from etcd_dr.errors import SnapshotAmbiguous, SnapshotNotFound, UsageError
+from etcd_dr.errors import (
+    EtcdDrError,
+    ManifestInvalid,
+    ManifestVersionUnknown,
+    SnapshotAmbiguous,
+    SnapshotNotFound,
+    StoreError,
+    UsageError,
+)
 
 SHORTEST_PREFIX = 4
 _MOST_NAMED = 8
@@ -115,7 +123,11 @@ def parse_moment(text: str) -> AtTime:
 
 
 def select(catalogue: Catalogue, selector: Selector) -> Selection:
-    """Return the snapshot that is meant. Raises SnapshotNotFound, SnapshotAmbiguous."""
+    """Return the snapshot that is meant.
+
+    Raises SnapshotNotFound, SnapshotAmbiguous, and ManifestInvalid, ManifestVersionUnknown or StoreError for one that
+    was named by its id and whose manifest cannot be read.
+    """
     match selector:
         case ById(text):
             return Selection(_by_id(catalogue, text))
@@ -140,11 +152,32 @@ def _by_id(catalogue: Catalogue, text: str) -> Snapshot:
         )
     for entry in catalogue.unreadable:
         if entry.name.lower().startswith(text):
-            raise _not_found(catalogue, f"{entry.name} is there, but its manifest cannot be read: {entry.reason}")
+            raise unreadable_error(catalogue, entry)
     for uncommitted in catalogue.uncommitted:
         if uncommitted.name.lower().startswith(text):
             raise _not_found(catalogue, f"{uncommitted.name} was never committed: its upload runs or was cut off")
     raise _not_found(catalogue, f"no snapshot begins with {text!r}", near=_alike(catalogue, text))
+
+
+def unreadable_error(catalogue: Catalogue, entry: UnreadableEntry) -> EtcdDrError:
+    """Return the error of a snapshot that is there and whose manifest cannot be read."""
+    kinds = {kind.code: kind for kind in (ManifestInvalid, ManifestVersionUnknown)}
+    place = f"--cluster {catalogue.cluster} {entry.name}"
+    if entry.code == ManifestVersionUnknown.code:
+        next_step = "Another etcd-dr wrote it, and reads it: use one at least as new. This one is: etcd-dr version"
+    elif entry.code == ManifestInvalid.code:
+        next_step = (
+            f"Choose another one: etcd-dr snapshot list --cluster {catalogue.cluster}; what is left of this one can be "
+            f"removed with: etcd-dr snapshot delete --broken {place}"
+        )
+    else:
+        next_step = f"The store did not give it back; try again: etcd-dr snapshot show {place}"
+    return kinds.get(entry.code, StoreError)(
+        f"is there, but its manifest cannot be read: it {entry.reason}",
+        subject=entry.name,
+        next_step=next_step,
+        context={"error_code": entry.code},
+    )
 
 
 def _latest(catalogue: Catalogue, *, verified: bool) -> Snapshot:
@@ -155,7 +188,9 @@ def _latest(catalogue: Catalogue, *, verified: bool) -> Snapshot:
         raise _not_found(catalogue, "there is no committed snapshot")
     raise _not_found(
         catalogue,
-        f"none of the {len(catalogue.snapshots)} snapshots is proven",
+        "the only snapshot is not proven"
+        if len(catalogue.snapshots) == 1
+        else f"none of the {len(catalogue.snapshots)} snapshots is proven",
         near=[catalogue.newest],
         next_step=f"Prove the newest one: etcd-dr snapshot verify --cluster {catalogue.cluster} latest",
     )

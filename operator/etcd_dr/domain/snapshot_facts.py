@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.catalogue import Catalogue, ClusterMarker
-from etcd_dr.domain.proof import HashKvWitness, Proof, ProofLevel, ProofResult
+from etcd_dr.domain.proof import HashKvWitness, ProofLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,8 @@ class SnapshotFacts:
 
     `failure`: the store could not be asked, and everything else is unknown. `interval`: the longest wait between two
     runs of the schedule; None: no schedule, so no snapshot is ever late. `watching_since`: since when snapshots were
-    due; None: not known. `marker_cluster_ids`: the etcd clusters that this store prefix belongs to. `witnesses`: what
-    live members answered for the newest snapshot's hash.
+    due; None: not known. `marker_cluster_ids`: the etcd clusters that this store prefix belongs to; `marker_failure`:
+    why nobody can tell. `witnesses`: what live members answered for the newest snapshot's hash.
     """
 
     store: str
@@ -32,6 +32,7 @@ class SnapshotFacts:
     newest_proven_id: str | None = None
     newest_proven_at: datetime | None = None
     marker_cluster_ids: tuple[int, ...] = ()
+    marker_failure: Failure | None = None
     witnesses: tuple[HashKvWitness, ...] = ()
 
     @classmethod
@@ -42,11 +43,12 @@ class SnapshotFacts:
         store: str,
         interval: timedelta | None,
         marker: ClusterMarker | None = None,
+        marker_failure: Failure | None = None,
     ) -> SnapshotFacts:
-        """Return the facts of a catalogue that was read. `marker` is the prefix's `cluster.json`."""
+        """Return the facts of a catalogue that was read. `marker` is the prefix's `cluster.json`, `marker_failure` why
+        that cannot be read."""
         newest, proven = catalogue.newest, catalogue.newest_proven
         consistent = newest.newest_proofs.get(ProofLevel.CONSISTENT) if newest else None
-        damage = [p for p in newest.newest_proofs.values() if p.result is ProofResult.FAILED] if newest else []
         return cls(
             store=store,
             interval=interval,
@@ -55,16 +57,13 @@ class SnapshotFacts:
             unreadable=len(catalogue.unreadable),
             newest_id=str(newest.id) if newest else None,
             newest_taken_at=newest.taken_at if newest else None,
-            newest_damage=_damage_text(damage),
+            newest_damage=(newest.damage or None) if newest else None,
+            marker_failure=marker_failure,
             newest_proven_id=str(proven.id) if proven else None,
             newest_proven_at=proven.taken_at if proven else None,
             marker_cluster_ids=_ids(marker),
             witnesses=consistent.witnesses if consistent else (),
         )
-
-
-def _damage_text(failed: list[Proof]) -> str | None:
-    return "; ".join(f"{proof.level}: {proof.detail}" for proof in failed) or None
 
 
 def _ids(marker: ClusterMarker | None) -> tuple[int, ...]:

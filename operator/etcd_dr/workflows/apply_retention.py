@@ -76,6 +76,7 @@ def apply_retention(
     plan = decide_retention(catalogue, policy, now=now)
     if dry_run or not plan.removed:
         return RetentionOutcome(plan, plan.removed, (), plan.freed_bytes, dry_run)
+    _check_for_losses(layout, catalogue)
     _check_newest_proven(store, layout, plan)
     removed: list[RetentionDecision] = []
     spared: list[SparedSnapshot] = []
@@ -105,6 +106,15 @@ def apply_retention(
     return RetentionOutcome(plan, tuple(removed), tuple(spared), freed_bytes, dry_run=False)
 
 
+def _check_for_losses(layout: ClusterLayout, catalogue: Catalogue) -> None:
+    """A store that loses data is no place to delete older ones from, until a person has looked at it."""
+    proven = catalogue.newest_proven
+    for snapshot in catalogue.snapshots:
+        is_lost = snapshot.was_proven and not snapshot.is_proven
+        if is_lost and (proven is None or snapshot.taken_at > proven.taken_at):
+            raise _nothing_pruned(layout, snapshot, snapshot.damage)
+
+
 def _check_newest_proven(store: ObjectStore, layout: ClusterLayout, plan: RetentionPlan) -> None:
     newest = _newest_proven(plan)
     if newest is None:
@@ -126,7 +136,7 @@ def _newest_proven(plan: RetentionPlan) -> Snapshot | None:
 
 def _nothing_pruned(layout: ClusterLayout, newest: Snapshot, problem: str) -> SnapshotDamaged:
     return SnapshotDamaged(
-        f"counts as the newest proven snapshot, but {problem}; nothing was pruned",
+        f"was the newest proven snapshot, but {problem}; nothing was pruned",
         subject=str(newest.id),
         next_step=f"Record what is true of it: etcd-dr snapshot verify --cluster {layout.cluster} {newest.id}",
     )

@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.domain.catalogue import ClusterMarker
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.manifest import canonical_json, invalid_record, parse_versioned
@@ -56,19 +58,29 @@ def read_marker(store: ObjectStore, layout: ClusterLayout) -> ClusterMarker | No
     except (ManifestInvalid, ValidationError) as error:
         reason = error.message if isinstance(error, ManifestInvalid) else invalid_record(subject, error).message
         raise ManifestInvalid(
-            f"does not say which cluster owns this prefix: {reason}",
+            f"does not say which cluster owns this prefix: it {reason}",
             subject=subject,
-            next_step="Nothing is saved until it does. If the snapshots below this prefix are this cluster's "
-            "(etcd-dr snapshot list), remove this one object: the next save writes it anew.",
+            next_step=_repair(store, layout),
         ) from error
     if marker.cluster != layout.cluster or not marker.etcd_cluster_ids:
         raise ManifestInvalid(
             f"names cluster {marker.cluster[:80]!r} with {len(marker.etcd_cluster_ids)} ids, in the place of "
             f"{layout.cluster!r}",
             subject=subject,
-            next_step="Somebody copied or edited it. Compare it with the manifests below this prefix, then correct it.",
+            next_step=f"Somebody copied or edited it. {_repair(store, layout)}",
         )
     return marker
+
+
+def look_at_marker(store: ObjectStore, layout: ClusterLayout) -> Answer[ClusterMarker]:
+    """Return who owns the prefix, as a value where the marker cannot be read; neither where there is none yet.
+
+    Raises StoreError when the store cannot be asked.
+    """
+    try:
+        return Answer(read_marker(store, layout))
+    except ManifestInvalid as error:
+        return Answer.failed(Failure.of(error))
 
 
 def claim_prefix(
@@ -103,6 +115,16 @@ def claim_prefix(
     extended = marker.model_copy(update={"etcd_cluster_ids": (*marker.etcd_cluster_ids, own_id)})
     store.put(layout.marker, canonical_json(extended), if_absent=False)
     return ClaimedPrefix(extended, "extended")
+
+
+def _repair(store: ObjectStore, layout: ClusterLayout) -> str:
+    url = store.url(layout.marker)
+    removal = f"rm {shlex.quote(url.removeprefix('file://'))}" if url.startswith("file://") else f"aws s3 rm {url}"
+    return (
+        f"Nothing is saved until it does; everything else works. If these snapshots are this cluster's: "
+        f"etcd-dr snapshot list --cluster {layout.cluster}; then remove this one object, and the next save writes it "
+        f"anew: {removal}; etcd-dr snapshot save --cluster {layout.cluster}"
+    )
 
 
 def _foreign(store: ObjectStore, layout: ClusterLayout, marker: ClusterMarker, own_id: str) -> ForeignCluster:

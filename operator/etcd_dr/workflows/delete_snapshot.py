@@ -62,16 +62,21 @@ def delete_snapshot(
         check_deletable(store, layout, snapshot, catalogue)
     deletion = delete_objects(store, layout, snapshot.id, now=now)
     if deletion.lock is not None:
-        raise ObjectLocked(
-            f"{deletion.lock.detail}; nothing was deleted",
-            subject=store.url(deletion.lock.key),
-            next_step="Wait until the retention ends, or have an administrator of the store remove the legal hold.",
-            context={"locked_until": deletion.lock.until.isoformat() if deletion.lock.until else None},
-        )
+        raise locked(store, deletion.lock)
     events.emit(
         "snapshot.deleted", level="warning", cluster=layout.cluster, snapshot_id=str(snapshot.id), reason="on request"
     )
     return deletion
+
+
+def locked(store: ObjectStore, lock: Lock) -> ObjectLocked:
+    """Return the error of a deletion that the store forbids."""
+    return ObjectLocked(
+        f"{lock.detail}; nothing was deleted",
+        subject=store.url(lock.key),
+        next_step="Wait until the retention ends, or have an administrator of the store remove the legal hold.",
+        context={"locked_until": lock.until.isoformat() if lock.until else None},
+    )
 
 
 def delete_objects(store: ObjectStore, layout: ClusterLayout, snapshot_id: SnapshotId, *, now: datetime) -> Deletion:
@@ -138,7 +143,10 @@ def _find_lock(store: ObjectStore, keys: list[str], *, now: datetime) -> Lock | 
 
 
 def _read_manifest(store: ObjectStore, key: str) -> bytes | None:
+    """Return what would have to be written again; None where there is none, or where it is no manifest by its size."""
     try:
+        if store.head(key).size_bytes > MAX_MANIFEST_BYTES:
+            return None
         return store.get(key, limit_bytes=MAX_MANIFEST_BYTES)
     except ObjectMissing:
         return None

@@ -8,7 +8,9 @@
   its place becomes an UnreadableEntry; a folder without a manifest an UncommittedEntry. None of them hides the others.
 - A proof that does not parse is reported and hides nothing else of its snapshot. A pin that does not parse is a pin.
 - A record that the store does not give back hides nothing else either; only when none is given back, its error is
-  raised.
+  raised. A store that went away in the middle is asked for no more than a handful of records.
+- Whether the data are there, with the size that the manifest says, is told by the listing; their content is the matter
+  of proofs.
 - What disappears between listing and reading was deleted by somebody, and is left out.
 """
 
@@ -18,12 +20,12 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from etcd_dr.domain.catalogue import Catalogue, Pin, Snapshot, UncommittedEntry, UnreadableEntry
+from etcd_dr.domain.catalogue import Catalogue, DataState, Pin, Snapshot, UnreadableEntry
 from etcd_dr.domain.manifest import (
     MAX_MANIFEST_BYTES,
     Manifest,
@@ -33,12 +35,12 @@ from etcd_dr.domain.manifest import (
 )
 from etcd_dr.domain.proof import Proof, ProofLevel, ProofResult
 from etcd_dr.domain.proof_name import ProofName
-from etcd_dr.domain.snapshot import MANIFEST_NAME, PIN_NAME, ClusterLayout, SnapshotId
-from etcd_dr.errors import EtcdDrError, ManifestInvalid, ObjectMissing, StoreError
+from etcd_dr.domain.snapshot import ClusterLayout
+from etcd_dr.errors import EtcdDrError, ManifestInvalid, ObjectMissing, StoreError, StoreUnreachable
 from etcd_dr.ports.object_store import ObjectStore, StoredObject
+from etcd_dr.workflows.list_folders import PROOFS_FOLDER, SnapshotFolder, list_folders, shown, uncommitted
 
 _PARALLEL_READS = 8
-_PROOFS_FOLDER = "proofs/"
 _CACHED_RECORDS = 50_000
 
 _NOT_READABLE = (ManifestInvalid, StoreError)
@@ -65,31 +67,6 @@ class RecordCache:
                 self._records.popitem(last=False)
 
 
-@dataclass(slots=True)
-class _Folder:
-    """What the listing says about one snapshot folder."""
-
-    name: str
-    snapshot_id: SnapshotId
-    objects: list[StoredObject] = field(default_factory=list)
-    manifest: StoredObject | None = None
-    pin: StoredObject | None = None
-    proofs: list[tuple[ProofName, StoredObject]] = field(default_factory=list)
-
-    def add(self, stored: StoredObject, rest: str) -> None:
-        """Take in one object; `rest` is its key below the folder. Objects with other names only count."""
-        self.objects.append(stored)
-        if rest == MANIFEST_NAME:
-            self.manifest = stored
-        elif rest == PIN_NAME:
-            self.pin = stored
-        elif rest.startswith(_PROOFS_FOLDER):
-            try:
-                self.proofs.append((ProofName.parse(rest.removeprefix(_PROOFS_FOLDER)), stored))
-            except ValueError:
-                return
-
-
 def read_catalogue(
     store: ObjectStore,
     layout: ClusterLayout,
@@ -103,7 +80,7 @@ def read_catalogue(
 
     Raises StoreError when the store cannot be listed, or gives back nothing of what it listed.
     """
-    folders, unreadable = _list_folders(store, layout)
+    folders, unreadable = list_folders(store, layout)
     committed = [f for f in folders if f.manifest is not None]
     reader = _Reader(store, layout, with_proofs=with_proofs, cache=cache or RecordCache())
     chosen = committed if newest is None else committed[max(0, len(committed) - newest) :]
@@ -116,54 +93,7 @@ def read_catalogue(
         cluster=layout.cluster,
         snapshots=tuple(sorted((e.snapshot for e in entries if e.snapshot), key=lambda s: s.id)),
         unreadable=(*unreadable, *(u for e in entries for u in e.unreadable)),
-        uncommitted=tuple(_uncommitted(f) for f in folders if f.manifest is None),
-    )
-
-
-def list_uncommitted(store: ObjectStore, layout: ClusterLayout) -> tuple[UncommittedEntry, ...]:
-    """Return the folders that have no manifest, from one listing and without reading anything."""
-    folders, _ = _list_folders(store, layout)
-    return tuple(_uncommitted(f) for f in folders if f.manifest is None)
-
-
-def _list_folders(store: ObjectStore, layout: ClusterLayout) -> tuple[list[_Folder], list[UnreadableEntry]]:
-    folders: dict[str, _Folder] = {}
-    strange: dict[str, UnreadableEntry] = {}
-    for stored in store.list(layout.snapshots):
-        name, slash, rest = stored.key.removeprefix(layout.snapshots).partition("/")
-        if name in strange:
-            continue
-        if name not in folders:
-            snapshot_id = _parse_name(name) if slash else None
-            if snapshot_id is None:
-                strange[name] = UnreadableEntry(
-                    _shown(name), ManifestInvalid.code, "not a name that etcd-dr gives to a snapshot"
-                )
-                continue
-            folders[name] = _Folder(name, snapshot_id)
-        folders[name].add(stored, rest)
-    return sorted(folders.values(), key=lambda f: f.snapshot_id), list(strange.values())
-
-
-def _parse_name(name: str) -> SnapshotId | None:
-    try:
-        snapshot_id = SnapshotId.parse(name)
-    except ValueError:
-        return None
-    return snapshot_id if str(snapshot_id) == name else None
-
-
-def _shown(name: str) -> str:
-    """Return a hostile name so that it can be printed: escaped, and not without end."""
-    return name[:100].encode("unicode_escape").decode("ascii")
-
-
-def _uncommitted(folder: _Folder) -> UncommittedEntry:
-    return UncommittedEntry(
-        name=folder.name,
-        newest_object_at=max(o.modified_at for o in folder.objects),
-        object_count=len(folder.objects),
-        size_bytes=sum(o.size_bytes for o in folder.objects),
+        uncommitted=tuple(uncommitted(f) for f in folders if f.manifest is None),
     )
 
 
@@ -184,8 +114,9 @@ class _Reader:
         self._layout = layout
         self._with_proofs = with_proofs
         self._cache = cache
+        self._unreached = 0
 
-    def read(self, folder: _Folder) -> _Entry:
+    def read(self, folder: SnapshotFolder) -> _Entry:
         if folder.manifest is None:
             raise AssertionError("only folders with a manifest are read")
         try:
@@ -196,16 +127,30 @@ class _Reader:
             refused = error if isinstance(error, StoreError) else None
             return _Entry(unreadable=(_unreadable(folder.name, error),), refused=refused)
         proofs, unreadable = self._deciding_proofs(folder) if self._with_proofs else ([], [])
-        snapshot = Snapshot(manifest, tuple(sorted(proofs, key=lambda p: p.at)), self._pin(folder))
+        snapshot = Snapshot(
+            manifest, tuple(sorted(proofs, key=lambda p: p.at)), self._pin(folder), self._data_state(folder, manifest)
+        )
         return _Entry(snapshot, tuple(unreadable))
 
-    def _manifest(self, folder: _Folder, stored: StoredObject) -> Manifest:
+    def _data_state(self, folder: SnapshotFolder, manifest: Manifest) -> DataState:
+        if folder.data is not None:
+            is_whole = folder.data.size_bytes == manifest.stored_size_bytes
+            return DataState.PRESENT if is_whole else DataState.SIZE_DIFFERS
+        try:
+            self._store.head(self._layout.data(manifest.snapshot_id))
+        except ObjectMissing:
+            return DataState.MISSING
+        except StoreError:  # then nobody knows, and reading the data will tell
+            return DataState.PRESENT
+        return DataState.PRESENT  # it arrived between the pages of the listing, and its manifest after it
+
+    def _manifest(self, folder: SnapshotFolder, stored: StoredObject) -> Manifest:
         def parse(body: bytes) -> Manifest:
             subject = self._store.url(stored.key)
             manifest = parse_manifest(body, subject=subject)
             if manifest.id != folder.name or manifest.cluster != self._layout.cluster:
                 raise ManifestInvalid(
-                    f"is that of {_shown(manifest.cluster)}/{_shown(manifest.id)}, in another one's place",
+                    f"is that of {shown(manifest.cluster)}/{shown(manifest.id)}, in another one's place",
                     subject=subject,
                     next_step="Somebody copied or edited it. Compare it with the data beside it before using either.",
                 )
@@ -213,7 +158,7 @@ class _Reader:
 
         return self._read(stored, Manifest, parse)
 
-    def _deciding_proofs(self, folder: _Folder) -> tuple[list[Proof], list[UnreadableEntry]]:
+    def _deciding_proofs(self, folder: SnapshotFolder) -> tuple[list[Proof], list[UnreadableEntry]]:
         by_level: defaultdict[ProofLevel, list[tuple[ProofName, StoredObject]]] = defaultdict(list)
         for name, stored in folder.proofs:
             by_level[name.level].append((name, stored))
@@ -229,7 +174,7 @@ class _Reader:
                 except ObjectMissing:
                     continue
                 except _NOT_READABLE as error:
-                    unreadable.append(_unreadable(f"{folder.name}/{_PROOFS_FOLDER}{name}", error))
+                    unreadable.append(_unreadable(f"{folder.name}/{PROOFS_FOLDER}{name}", error))
                     continue
                 if proofs[-1].result is not ProofResult.INCONCLUSIVE:
                     decided_at = name.at
@@ -246,7 +191,7 @@ class _Reader:
 
         return self._read(stored, Proof, parse)
 
-    def _pin(self, folder: _Folder) -> Pin | None:
+    def _pin(self, folder: SnapshotFolder) -> Pin | None:
         if folder.pin is None:
             return None
         try:
@@ -265,7 +210,16 @@ class _Reader:
         return record
 
     def _get(self, stored: StoredObject) -> bytes:
-        return self._store.get(stored.key, limit_bytes=MAX_MANIFEST_BYTES)
+        """Read a record. A store that let as many reads time out as there are threads is not asked again."""
+        if self._unreached >= _PARALLEL_READS:
+            raise StoreUnreachable("not asked: the store stopped answering", subject=self._store.url(stored.key))
+        try:
+            body = self._store.get(stored.key, limit_bytes=MAX_MANIFEST_BYTES)
+        except StoreUnreachable:
+            self._unreached += 1
+            raise
+        self._unreached = 0
+        return body
 
 
 def _unreadable(name: str, error: EtcdDrError) -> UnreadableEntry:

@@ -19,7 +19,7 @@ from etcd_dr.domain.snapshot import ClusterLayout, SnapshotId
 from etcd_dr.errors import ObjectLocked, ObjectMissing
 from etcd_dr.ports.events import EventSink
 from etcd_dr.ports.object_store import ObjectStore, UnfinishedUpload
-from etcd_dr.workflows.read_catalogue import list_uncommitted
+from etcd_dr.workflows.list_folders import list_uncommitted
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etcd_dr.domain.catalogue import Catalogue, UncommittedEntry, UnreadableEntry
+from etcd_dr.domain.catalogue import Catalogue, DataState, UncommittedEntry, UnreadableEntry
 from etcd_dr.domain.selection import (
     AtRevision,
     AtTime,
@@ -20,7 +20,15 @@ from etcd_dr.domain.selection import (
     parse_selector,
     select,
 )
-from etcd_dr.errors import SnapshotAmbiguous, SnapshotNotFound, UsageError
+from etcd_dr.errors import (
+    EtcdDrError,
+    ManifestInvalid,
+    ManifestVersionUnknown,
+    SnapshotAmbiguous,
+    SnapshotNotFound,
+    StoreError,
+    UsageError,
+)
 from fakes.catalogue import catalogue_of, moment, snapshot
 
 OLD = snapshot("2026-08-18 03:00", token="9f2c41d07b6a", revision=100)
@@ -60,22 +68,41 @@ def test_no_match_names_what_is_alike_and_the_command_that_lists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "word"),
+    ("code", "kind"),
     [
-        (
-            {"unreadable": (UnreadableEntry("20260101T000000Z-aaaaaaaaaaaa", "manifest.invalid", "not JSON"),)},
-            "not JSON",
-        ),
-        (
-            {"uncommitted": (UncommittedEntry("20260101T000000Z-aaaaaaaaaaaa", moment("2026-01-01"), 1, 9),)},
-            "never committed",
-        ),
+        ("manifest.invalid", ManifestInvalid),
+        ("manifest.version_unknown", ManifestVersionUnknown),
+        ("store.denied", StoreError),
     ],
 )
-def test_a_folder_that_is_no_snapshot_is_said_to_be_there(extra: dict[str, object], word: str) -> None:
-    """Whoever types its id learns why it cannot be used."""
-    with pytest.raises(SnapshotNotFound, match=word):
-        select(replace(CATALOGUE, **extra), parse_selector("20260101"))
+def test_unreadable_manifest_that_is_named_ends_in_its_own_error(code: str, kind: type[EtcdDrError]) -> None:
+    """Damage is no typing error: whoever types its id learns that it is there, and why it cannot be used."""
+    entry = UnreadableEntry("20260101T000000Z-aaaaaaaaaaaa", code, "does not parse")
+
+    with pytest.raises(EtcdDrError, match="does not parse") as caught:
+        select(replace(CATALOGUE, unreadable=(entry,)), parse_selector("20260101"))
+
+    assert type(caught.value) is kind
+    assert ("delete --broken" in caught.value.next_step) is (code == "manifest.invalid")
+
+
+def test_a_folder_without_a_manifest_is_said_to_be_there() -> None:
+    """Whoever types its id learns that it was never committed."""
+    entry = UncommittedEntry("20260101T000000Z-aaaaaaaaaaaa", moment("2026-01-01"), 1, 9)
+
+    with pytest.raises(SnapshotNotFound, match="never committed"):
+        select(replace(CATALOGUE, uncommitted=(entry,)), parse_selector("20260101"))
+
+
+@pytest.mark.parametrize("data", [DataState.MISSING, DataState.SIZE_DIFFERS])
+def test_what_has_lost_its_data_is_not_the_latest_verified(data: DataState) -> None:
+    """Its proofs were true once; a recovery needs what is there now."""
+    older, newer = snapshot("2026-08-20 03:00"), snapshot("2026-08-20 04:00")
+    catalogue = catalogue_of(older, replace(newer, data=data))
+
+    assert select(catalogue, parse_selector("latest-verified")).snapshot.id == older.id
+    assert catalogue.snapshots[-1].is_damaged
+    assert catalogue.snapshots[-1].level is None
 
 
 @pytest.mark.parametrize("text", ["", "   ", "9f2", "yesterday", "latest-proven", "../../etc", "9f2c*", "x" * 500])

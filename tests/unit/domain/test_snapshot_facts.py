@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from etcd_dr.domain.catalogue import Catalogue, ClusterMarker
+from etcd_dr.domain.catalogue import Catalogue, ClusterMarker, DataState
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from fakes.catalogue import catalogue_of, snapshot
 
@@ -33,6 +34,16 @@ def test_damage_of_the_newest_is_told_with_its_level() -> None:
     assert damaged.newest_damage is not None
     assert damaged.newest_damage.startswith("stored:")
     assert open_question.newest_damage is None
+
+
+def test_snapshot_without_its_data_is_damage_and_does_not_count() -> None:
+    """Age is that of what could be restored today."""
+    lost = replace(snapshot("2026-08-20 04:00"), data=DataState.MISSING)
+    facts = facts_of(catalogue_of(snapshot("2026-08-20 03:00"), lost))
+
+    assert facts.newest_proven_at == datetime(2026, 8, 20, 3, tzinfo=UTC)
+    assert facts.newest_damage is not None
+    assert "not in the store" in facts.newest_damage
 
 
 def test_empty_store_has_nothing_but_its_marker() -> None:

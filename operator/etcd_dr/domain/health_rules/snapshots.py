@@ -27,6 +27,18 @@ def store_unreachable(s: Situation) -> Iterator[Finding]:
         )
 
 
+def marker_damaged(s: Situation) -> Iterator[Finding]:
+    facts = s.snapshots
+    if facts is not None and facts.marker_failure is not None:
+        yield Finding(
+            "store.marker_damaged",
+            Severity.CRITICAL,
+            f"no snapshot can be saved, because cluster.json {facts.marker_failure.message}",
+            facts.marker_failure.next_step or "See what a save says: etcd-dr snapshot save",
+            evidence={"store": facts.store, "error_code": facts.marker_failure.code},
+        )
+
+
 def never(s: Situation) -> Iterator[Finding]:
     facts = s.snapshots
     if facts is None or facts.failure is not None or facts.interval is None or facts.newest_proven_at is not None:
@@ -36,7 +48,7 @@ def never(s: Situation) -> Iterator[Finding]:
     yield Finding(
         "snapshot.never",
         Severity.CRITICAL if is_critical else Severity.WARNING if overdue else Severity.INFO,
-        f"none of {facts.count} snapshots is proven" if facts.count else "there is no snapshot yet",
+        _none_proven(facts.count),
         _WHY,
         evidence={
             "store": facts.store,
@@ -93,10 +105,20 @@ def unreadable(s: Situation) -> Iterator[Finding]:
         yield Finding(
             "snapshot.unreadable",
             Severity.WARNING,
-            f"{facts.unreadable} manifests in the store cannot be read",
+            f"{_records(facts.unreadable)} in the store cannot be read",
             "They are kept as they are; see which and why: etcd-dr snapshot list",
             evidence={"store": facts.store, "unreadable": facts.unreadable},
         )
+
+
+def _records(count: int) -> str:
+    return "1 manifest or proof" if count == 1 else f"{count} manifests or proofs"
+
+
+def _none_proven(count: int) -> str:
+    if count == 0:
+        return "there is no snapshot yet"
+    return "the only snapshot is not proven" if count == 1 else f"none of {count} snapshots is proven"
 
 
 def _hours(length: timedelta) -> str:
@@ -105,6 +127,7 @@ def _hours(length: timedelta) -> str:
 
 
 RULES = (
+    Rule.of(marker_damaged, "store.marker_damaged"),
     Rule.of(damaged_newest, "snapshot.damaged_newest"),
     Rule.of(never, "snapshot.never"),
     Rule.of(stale, "snapshot.stale"),

@@ -11,9 +11,8 @@ from typing import Annotated
 
 import typer
 
-from etcd_dr.bootstrap.etcd import check_access
-from etcd_dr.bootstrap.members import check_members
 from etcd_dr.bootstrap.health import health_watch
+from etcd_dr.bootstrap.members import check_members
 from etcd_dr.bootstrap.schedules import cron_schedule
 from etcd_dr.bootstrap.stores import layout_of, open_store
 from etcd_dr.bootstrap.surroundings import Surroundings
@@ -26,13 +25,13 @@ from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.entrypoints.cli.answers import Output, stream_text
 from etcd_dr.entrypoints.cli.health_page import change_line, report_page
-from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, name_by_store
+from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, name_by_members
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
 from etcd_dr.entrypoints.cli.tables import draw, rendered
 from etcd_dr.errors import EtcdDrError, StoreError, UsageError
 from etcd_dr.ports.object_store import ObjectStore
-from etcd_dr.workflows.claim_prefix import read_marker
+from etcd_dr.workflows.claim_prefix import look_at_marker
 from etcd_dr.workflows.read_catalogue import RecordCache, read_catalogue
 
 _HOME, _TO_END_OF_LINE, _TO_END_OF_SCREEN, _CLEAR = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[2J"
@@ -148,11 +147,15 @@ class _Stored:
         """Return the facts; a store that cannot be asked is one of them."""
         try:
             catalogue = read_catalogue(self._store, self.layout, cache=self._cache)
-            marker = read_marker(self._store, self.layout)
+            marker = look_at_marker(self._store, self.layout)
         except EtcdDrError as error:
             return SnapshotFacts(store=self._store.url(), failure=Failure.of(error), interval=self._interval())
         return SnapshotFacts.from_catalogue(
-            catalogue, store=self._store.url(), interval=self._interval(), marker=marker
+            catalogue,
+            store=self._store.url(),
+            interval=self._interval(),
+            marker=marker.value,
+            marker_failure=marker.failure,
         )
 
     def _interval(self) -> timedelta | None:
@@ -166,7 +169,7 @@ def _open(target: Target, shared: Surroundings, opened: ExitStack) -> _Stored:
     section = target.need_store()
     store = opened.enter_context(closing(open_store(section, shared)))
     try:
-        cluster = target.name or name_by_store(store, prefix=section.prefix)
+        cluster = target.name or name_by_members(target, store, shared)
     except StoreError:  # reported as a fact about the snapshots; the members are judged all the same
         cluster = NAME_FOR_THE_FIRST
     return _Stored(target, store, layout_of(section, cluster), shared)

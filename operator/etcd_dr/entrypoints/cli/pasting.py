@@ -30,7 +30,7 @@ def _command_names() -> Iterator[str]:
             yield entry.name
 
 
-_COMMAND = re.compile(rf"\betcd-dr (?={'|'.join(sorted(_command_names(), key=len, reverse=True))}\b)")
+_COMMAND = re.compile(rf"\betcd-dr ({'|'.join(sorted(_command_names(), key=len, reverse=True))})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +41,22 @@ class Paste:
 
     def completed(self, text: str) -> str:
         """Return the text with every command of ours in it ready to be pasted."""
-        parts = _COMMAND.split(text)
-        return parts[0] + "".join(self._command(part) for part in parts[1:])
+        before, *found = _COMMAND.split(text)
+        return before + "".join(self._command(name, rest) for name, rest in zip(found[::2], found[1::2], strict=True))
 
-    def _command(self, rest: str) -> str:
+    def _command(self, name: str, rest: str) -> str:
         end = _END_OF_COMMAND.search(rest)
-        said = rest[: end.start()] if end else rest
-        if "--help" in said:
-            return f"etcd-dr {rest}"
-        missing = [words for words in self._options_for(said) if words.split("=")[0].split()[0] not in said.split()]
-        return " ".join(["etcd-dr", *missing, rest])
+        said = (rest[: end.start()] if end else rest).split()
+        missing = [] if "--help" in said else [o for o in self._options_for(name) if o.split()[0] not in said]
+        return " ".join([f"etcd-dr {name}", *missing]) + rest
 
-    def _options_for(self, said: str) -> Iterator[str]:
-        options, name = self.options, said.split(maxsplit=1)[0]
-        if name in _BEYOND:
+    def _options_for(self, command: str) -> Iterator[str]:
+        options = self.options
+        if command in _BEYOND:
             return
         yield from _one("--config", options.config)
-        if name in _FILE_ONLY:
+        if command in _FILE_ONLY:
             return
-        command = " ".join(said.split()[:2])
         yield from _one("--cluster", options.cluster)
         yield from _one("--endpoints", options.endpoints)
         yield from _one("--cacert", options.cacert)

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from etcd_dr.bootstrap.surroundings import Surroundings
-from etcd_dr.domain.answer import Failure
+from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
 from etcd_dr.domain.catalogue import Catalogue, ClusterMarker, Snapshot
 from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.retention import RetentionPolicy
@@ -36,7 +36,7 @@ from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.apply_retention import apply_retention
 from etcd_dr.workflows.attempt_snapshot import PipelinePorts
 from etcd_dr.workflows.check_health import HealthWatch
-from etcd_dr.workflows.claim_prefix import read_marker
+from etcd_dr.workflows.claim_prefix import look_at_marker
 from etcd_dr.workflows.compose_manifest import SnapshotOrder
 from etcd_dr.workflows.read_catalogue import RecordCache, read_catalogue
 from etcd_dr.workflows.sweep_uploads import sweep_uploads
@@ -85,7 +85,7 @@ class ClusterKeeper:
         self._clock = parts.surroundings.clock
         self._place = {"cluster": parts.cluster, "store": parts.store_name}
         self._records = RecordCache()
-        self._marker: ClusterMarker | None = None
+        self._marker: Answer[ClusterMarker] = NOT_ASKED
         self._saving = Lock()
         self._deleting = Lock()
 
@@ -220,7 +220,7 @@ class ClusterKeeper:
         board = self._parts.board
         try:
             catalogue = read_catalogue(self._parts.store, self._parts.layout, cache=self._records)
-            self._marker = read_marker(self._parts.store, self._parts.layout)
+            self._marker = look_at_marker(self._parts.store, self._parts.layout)
         except EtcdDrError as error:
             board.update(self._cluster, store_was_asked=True, store_failure=Failure.of(error))
             raise
@@ -241,7 +241,11 @@ class ClusterKeeper:
         if state.catalogue is None:
             return None
         return SnapshotFacts.from_catalogue(
-            state.catalogue, store=self._place["store"], interval=state.schedule_gap, marker=self._marker
+            state.catalogue,
+            store=self._place["store"],
+            interval=state.schedule_gap,
+            marker=self._marker.value,
+            marker_failure=self._marker.failure,
         )
 
     @contextmanager

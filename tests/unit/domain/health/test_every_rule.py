@@ -464,6 +464,15 @@ CASES = [
         "snapshot.unreadable", W, None, fires=healthy(), stored=facts(unreadable=1), stored_silent=facts(unreadable=0)
     ),
     Case(
+        "store.marker_damaged",
+        C,
+        None,
+        fires=healthy(),
+        stored=facts(marker_failure=Failure("manifest.invalid", "does not parse")),
+        stored_silent=facts(),
+        evidence={"error_code": "manifest.invalid"},
+    ),
+    Case(
         "store.unreachable",
         W,
         None,

@@ -34,6 +34,7 @@ def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
         "level": snapshot.level.value if snapshot.level is not None else None,
         "is_proven": snapshot.is_proven,
         "is_damaged": snapshot.is_damaged,
+        "data": snapshot.data.value,
         "is_pinned": snapshot.pin is not None,
         "is_encrypted": manifest.is_encrypted,
         "etcd_version": manifest.source.etcd_version,

@@ -23,7 +23,8 @@ def command(
 ) -> None:
     """List the snapshots in the store, newest first.
 
-    Each with how far it is proven: stored, intact, consistent, or DAMAGED.
+    Each with how far it is proven: stored, intact, consistent, or DAMAGED; and where the data themselves are not there
+    or cut off, DATA MISSING or SIZE DIFFERS.
     """
     with open_place(run) as place:
         catalogue = read_catalogue(place.store, place.layout, newest=limit)

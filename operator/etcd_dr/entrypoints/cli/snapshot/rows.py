@@ -8,12 +8,13 @@ from datetime import datetime
 from rich.table import Table
 from rich.text import Text
 
-from etcd_dr.domain.catalogue import Snapshot
+from etcd_dr.domain.catalogue import DataState, Snapshot
 from etcd_dr.domain.proof import Proof, ProofResult
 from etcd_dr.entrypoints.cli.human import age, size
 from etcd_dr.entrypoints.cli.tables import styled, table
 
 _RESULT_STYLES = {ProofResult.PASSED: "good", ProofResult.FAILED: "bad", ProofResult.INCONCLUSIVE: "doubtful"}
+_DATA_WORDS = {DataState.MISSING: "DATA MISSING", DataState.SIZE_DIFFERS: "SIZE DIFFERS"}
 
 
 def snapshot_table(snapshots: Iterable[Snapshot], *, now: datetime) -> Table:
@@ -37,6 +38,8 @@ def snapshot_table(snapshots: Iterable[Snapshot], *, now: datetime) -> Table:
 
 def proven_word(snapshot: Snapshot) -> Text:
     """Return how far a snapshot is proven, in one word."""
+    if snapshot.data is not DataState.PRESENT:
+        return styled(_DATA_WORDS[snapshot.data], "bad")
     if snapshot.is_damaged:
         return styled("DAMAGED", "bad")
     if snapshot.level is None:

@@ -51,7 +51,7 @@ def command(
     with stopped_by_signals() as switch:
         shared = run.surroundings(switch)
         if file is None:
-            with open_place(run, shared) as place:
+            with open_place(run, shared, by_members=True) as place:
                 outcome = _take(place, endpoint, labels, accept_new_cluster_id=accept_new_cluster_id)
                 where = place.store.url(place.layout.folder(outcome.snapshot.id))
         else:
