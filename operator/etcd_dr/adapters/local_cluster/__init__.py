@@ -1,6 +1,6 @@
 """A real etcd cluster of this machine's own: processes on loopback ports, mutual TLS, everything under one directory.
 
-What `etcd-dr demo` shows its story on, and what is tested against. The parts live together because a member is all of
+What `etcd-dr demo` shows its story on, what a drill boots (`throwaway`), and what is tested against. The parts live together because a member is all of
 them at once: programs (`binaries`), certificates (`pki`), a process (`process`) and its place among the others
 (`cluster`). `gateway` is how it is spoken to: etcd's JSON over HTTPS, from the standard library, so that no other
 adapter is needed.

@@ -7,6 +7,7 @@ after that they are the members' for good.
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -140,6 +141,17 @@ class LocalCluster:
         """End every member at once; their data stays."""
         for member in self.members:
             member.kill()
+
+    def describe_nodes(self, root: Path) -> Path:
+        """Write `root/NAME/node.json` for every member, so that a local control plane can drive them; return `root`.
+
+        Processes that it starts are this cluster's as much as those before: `kill` ends them too.
+        """
+        for member in self.members:
+            node = root / member.name
+            node.mkdir(parents=True, exist_ok=True)
+            (node / "node.json").write_text(json.dumps(member.describe(), indent=2) + "\n")
+        return root
 
     def add_learner(self, name: str = "learner", *, deadline_seconds: float = 60.0) -> EtcdProcess:
         """Add a member that does not vote, start it, and return it once it serves."""

@@ -5,16 +5,19 @@
 - Stopping waits for the process itself, not for its port: etcd lets go of its peers slowly, and a successor that comes
   too early meets the old member.
 - Nothing is deleted but by `wipe`.
+- A process that somebody else started on the same data directory, as a recovery does, counts as this member's: it is
+  found by its command line once our own has ended.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +25,11 @@ from etcd_dr.adapters.local_cluster.binaries import EtcdBinaries
 from etcd_dr.adapters.local_cluster.child import log_tail, start_child
 from etcd_dr.adapters.local_cluster.gateway import EtcdGateway
 from etcd_dr.adapters.local_cluster.pki import TlsFiles
+from etcd_dr.adapters.process_table import FoundProcess, find_process, runs_etcd_on
 from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable
 
 _LOOK_EVERY_SECONDS = 0.05
+_KILL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,17 @@ class MemberSettings:
 class EtcdProcess:
     """A member that may run or not; one owner, not for several threads at once."""
 
-    def __init__(self, settings: MemberSettings, *, binaries: EtcdBinaries, log: Path, client_tls: TlsFiles) -> None:
+    def __init__(
+        self,
+        settings: MemberSettings,
+        *,
+        binaries: EtcdBinaries,
+        log: Path,
+        client_tls: TlsFiles,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.settings = settings
+        self._environ = environ
         self.binaries = binaries
         self.log = log
         self._client_tls = client_tls
@@ -106,17 +120,25 @@ class EtcdProcess:
     @property
     def pid(self) -> int | None:
         """The process id while it runs, paused or not."""
-        return self._process.pid if self._process is not None and self.is_running else None
+        if self._is_ours_running:
+            return self._process.pid if self._process is not None else None
+        with self._successor() as other:
+            return other.pid if other is not None else None
 
     @property
     def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self.pid is not None
+
+    def describe(self) -> dict[str, object]:
+        """Return how this member is started, as `node.json` of a local control plane has it (docs/control-planes.md)."""
+        command = self.settings.command_line(self.binaries.etcd)
+        return {"etcd": command, "environment": {}, "log": str(self.log.absolute()), "writers": []}
 
     def start(self) -> None:
         """Start the process and return at once; `wait_until_healthy` says when it is of use. No-op while it runs."""
         if self.is_running:
             return
-        self._process = start_child(self.settings.command_line(self.binaries.etcd), log=self.log)
+        self._process = start_child(self.settings.command_line(self.binaries.etcd), log=self.log, environ=self._environ)
 
     def wait_until_healthy(self, *, deadline_seconds: float = 30.0) -> None:
         """Return when the member reads with quorum; for a learner, which may not, when it answers at all.
@@ -132,6 +154,15 @@ class EtcdProcess:
         with self.gateway(timeout_seconds=1.0) as gateway:
             self._wait(gateway.is_serving, deadline_seconds)
 
+    def wait_until(self, is_ready: Callable[[], bool], *, deadline_seconds: float) -> None:
+        """Return when `is_ready` says so, asked again and again. Raises as `wait_until_healthy` does."""
+        self._wait(is_ready, deadline_seconds)
+
+    @property
+    def ended_with(self) -> int | None:
+        """The status the process ended with, negative for a signal; None while it runs or before it did."""
+        return None if self._process is None else self._process.poll()
+
     def gateway(self, *, timeout_seconds: float = 5.0) -> EtcdGateway:
         """Return a new way to speak to this member, whether it runs or not; the caller closes it."""
         return EtcdGateway(port=self.settings.client_port, tls=self._client_tls, timeout_seconds=timeout_seconds)
@@ -141,10 +172,17 @@ class EtcdProcess:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+        with self._successor() as other:
+            if other is not None:
+                other.send_signal(signal.SIGKILL)
+                other.wait(_KILL_SECONDS)
 
     def stop(self, *, deadline_seconds: float = 20.0) -> None:
         """Ask the process to end (SIGTERM), wait for it, and kill it when the deadline passes."""
-        if self._process is None or not self.is_running:
+        if self._process is None or not self._is_ours_running:
+            with self._successor() as other:
+                if other is not None:
+                    other.end(until=time.monotonic() + deadline_seconds)
             return
         self.resume()  # a paused process would never see the request
         self._process.terminate()
@@ -155,7 +193,7 @@ class EtcdProcess:
 
     def pause(self) -> None:
         """Stand the process still (SIGSTOP): its sockets stay open and nothing answers, as on a stalled host."""
-        if self._process is not None and self.is_running:
+        if self._process is not None and self._is_ours_running:
             self._process.send_signal(signal.SIGSTOP)
             # The signal is only sent by now; a thread on another processor may still answer one more call.
             os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
@@ -189,6 +227,9 @@ class EtcdProcess:
 
     def _pass_time(self) -> None:
         """Wait a moment, or until the process ends: then there is nothing left to wait for."""
+        if not self._is_ours_running and self.is_running:
+            time.sleep(_LOOK_EVERY_SECONDS)
+            return
         if self._process is None:
             raise self._failed(MemberUnreachable, f"member {self.name} was never started")
         try:
@@ -196,6 +237,20 @@ class EtcdProcess:
         except subprocess.TimeoutExpired:
             return
         raise self._failed(MemberUnreachable, f"member {self.name} ended with status {status} before it was ready")
+
+    @property
+    def _is_ours_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @contextlib.contextmanager
+    def _successor(self) -> Iterator[FoundProcess | None]:
+        """Lend the process that somebody else started on this member's data directory."""
+        other = None if self._is_ours_running else find_process(runs_etcd_on(self.data_dir))
+        try:
+            yield other
+        finally:
+            if other is not None:
+                other.close()
 
     def _failed(self, kind: type[EtcdError], message: str) -> EtcdError:
         return kind(

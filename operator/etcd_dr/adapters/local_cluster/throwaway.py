@@ -1,0 +1,175 @@
+"""A single member on a restored data directory, for the length of a drill.
+
+- It listens on loopback only, with certificates that live as long as it does; its client certificate is root's,
+  because a snapshot of a cluster with authentication brings its users along.
+- It has no peers, and the token of its restore is nobody else's, so it can never meet the cluster it came from.
+- Nothing waits for the disk (--unsafe-no-fsync, etcd 3.5+): what it writes is thrown away.
+- It is spoken to over gRPC by whatever `connect` makes; this module only waits until it serves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from etcd_dr.adapters.local_cluster.binaries import EtcdBinaries
+from etcd_dr.adapters.local_cluster.child import free_ports
+from etcd_dr.adapters.local_cluster.pki import LocalAuthority, TlsFiles
+from etcd_dr.adapters.local_cluster.process import EtcdProcess, MemberSettings
+from etcd_dr.domain.etcd_programs import choose_version, plain_environment
+from etcd_dr.domain.etcd_version import EtcdVersion
+from etcd_dr.errors import Cancelled, EtcdError, MemberUnreachable, ToolFailed, ToolMissing
+from etcd_dr.ports.cancellation import Cancellation
+from etcd_dr.ports.clock import Clock
+from etcd_dr.ports.etcd import EtcdMember
+from etcd_dr.ports.etcd_admin import EtcdAdmin
+from etcd_dr.ports.etcd_programs import EtcdProgram, EtcdPrograms
+from etcd_dr.ports.throwaway_member import RunningMember
+
+Connect = Callable[[str, TlsFiles], tuple[EtcdMember, EtcdAdmin]]
+"""Makes both connections to one endpoint with these files."""
+
+_PEER_PORT = 2380  # only a name in the restored member list: nothing dials it
+_PORT_ATTEMPTS = 3
+_ASKING_SECONDS = 2.0
+_VALID_FOR = timedelta(days=2)
+_HEADROOM_BYTES = 1 << 30
+
+
+class ThrowawayMembers:
+    """Implements ports.throwaway_member.MemberHost. Keys and log lie beside the data directory until it is left."""
+
+    def __init__(self, programs: EtcdPrograms, *, connect: Connect, clock: Clock) -> None:
+        self._programs = programs
+        self._connect = connect
+        self._clock = clock
+
+    @property
+    def peer_url(self) -> str:
+        return f"https://127.0.0.1:{_PEER_PORT}"
+
+    def version_for(self, server: EtcdVersion | None) -> EtcdVersion:
+        return self._program(server).version
+
+    @contextmanager
+    def run(
+        self, data_dir: Path, *, name: str, server: EtcdVersion | None, cancellation: Cancellation, deadline: float
+    ) -> Iterator[RunningMember]:
+        program = self._program(server)
+        beside = data_dir.with_name(f"{data_dir.name}.run")
+        beside.mkdir(mode=0o700)
+        try:
+            with self._started(program, data_dir, beside, name, cancellation, deadline) as running:
+                yield running
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+    @contextmanager
+    def _started(
+        self,
+        program: EtcdProgram,
+        data_dir: Path,
+        beside: Path,
+        name: str,
+        cancellation: Cancellation,
+        deadline: float,
+    ) -> Iterator[RunningMember]:
+        now = self._clock.now()
+        authority = LocalAuthority(beside / "pki", valid_from=now - timedelta(hours=1), valid_until=now + _VALID_FOR)
+        tls = authority.issue("member")
+        client_tls = authority.issue("client", common_name="root", serves=False)
+        for attempt in range(1, _PORT_ATTEMPTS + 1):
+            process = self._process(program, data_dir, beside / f"etcd-{attempt}.log", name, tls, client_tls)
+            try:
+                with cancellation.on_cancel(process.kill):
+                    process.start()
+                    member, admin = self._connect(process.endpoint, client_tls)
+                    with closing(member), closing(admin):
+                        try:
+                            process.wait_until(_serves(process, member), deadline_seconds=deadline)
+                        except MemberUnreachable as error:
+                            if "address already in use" in process.log_tail() and attempt < _PORT_ATTEMPTS:
+                                continue
+                            raise _ended(process, error, cancellation) from error
+                        yield RunningMember(member, admin, program.version)
+                        return
+            finally:
+                process.kill()
+
+    def _process(
+        self, program: EtcdProgram, data_dir: Path, log: Path, name: str, tls: TlsFiles, client_tls: TlsFiles
+    ) -> EtcdProcess:
+        client_port, peer_port = free_ports(2)
+        settings = MemberSettings(
+            name=name,
+            data_dir=data_dir,
+            client_port=client_port,
+            peer_port=peer_port,
+            server_tls=tls,
+            peer_tls=tls,
+            initial_cluster={name: f"https://127.0.0.1:{peer_port}"},  # not looked at: the directory has members
+            cluster_token="throw-away",  # noqa: S106 - not looked at either; the restore's is in the directory
+            flags=_flags(program.version, data_dir),
+        )
+        binaries = EtcdBinaries(str(program.version), program.path, program.path.with_name("etcdctl"), None)
+        return EtcdProcess(
+            settings, binaries=binaries, log=log, client_tls=client_tls, environ=plain_environment(os.environ)
+        )
+
+    def _program(self, server: EtcdVersion | None) -> EtcdProgram:
+        found = {program.version: program for program in self._programs.find("etcd")}
+        chosen = choose_version(list(found), server)
+        if chosen is not None:
+            return found[chosen]
+        line = f"{server.major}.{server.minor}" if server else "any version"
+        listed = ", ".join(str(version) for version in sorted(found)) or "none"
+        raise ToolMissing(
+            f"no etcd of {line} was found; found: {listed}; looked in: {', '.join(self._programs.places) or 'nowhere'}",
+            subject="etcd",
+            next_step=f"Get the newest {line} from https://github.com/etcd-io/etcd/releases, unpack it, and name its "
+            "directory under tools.directories in etcd-dr.yaml (or put it on PATH).",
+            context={"found": listed, "server": str(server) if server else None},
+        )
+
+
+def _flags(version: EtcdVersion, data_dir: Path) -> tuple[str, ...]:
+    database = data_dir / "member" / "snap" / "db"
+    quota = 2 * database.stat().st_size + _HEADROOM_BYTES
+    flags = ["--heartbeat-interval=50", "--election-timeout=500", f"--quota-backend-bytes={quota}"]
+    return (*flags, "--unsafe-no-fsync") if version >= EtcdVersion(3, 5, 0) else tuple(flags)
+
+
+def _serves(process: EtcdProcess, member: EtcdMember) -> Callable[[], bool]:
+    """Return whether it reads with quorum. The port is tried first: a refused gRPC call is slower to come back."""
+
+    def serves() -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", process.settings.client_port), timeout=_ASKING_SECONDS):
+                pass
+            member.read(linearizable=True, deadline=_ASKING_SECONDS)
+        except (OSError, EtcdError):
+            return False
+        return True
+
+    return serves
+
+
+def _ended(process: EtcdProcess, error: MemberUnreachable, cancellation: Cancellation) -> Exception:
+    """Return what the end of the process means: our own wish, somebody else's kill, or etcd's own verdict."""
+    if cancellation.is_cancelled:
+        return Cancelled(f"stopped: {cancellation.reason}")
+    if (process.ended_with or 0) < 0:
+        return ToolFailed(
+            f"etcd was ended by signal {-(process.ended_with or 0)} before it served",
+            subject=str(process.binaries.etcd),
+            next_step="If the machine ran out of memory, drill on a larger one.",
+            context=error.context,
+        )
+    return MemberUnreachable(
+        error.message, subject=error.subject, next_step="Its last words are in the context.", context=error.context
+    )
