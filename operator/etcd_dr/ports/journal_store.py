@@ -1,9 +1,11 @@
 """Where plans and journals are kept: here, and mirrored to the store, so that anyone can go on from anywhere.
 
-- The keeper with the lower entry number yields: an entry is put under its number only if it is absent, so two runs of
-  one recovery collide at once (Busy), wherever they run.
+- An entry is put under its number only if it is absent, so two runs of one recovery collide at once (Busy), wherever
+  they run.
 - Here comes first: an entry counts when it is on this machine's disk. The mirror is caught up as soon as it can be
   reached; while it cannot, `lag` says how many entries are missing there.
+- What was kept never changes, but for reports.
+- Errors besides those named: StoreError, FileUnreadable, LocalStorageFull; ManifestVersionUnknown for a newer format.
 """
 
 from __future__ import annotations
@@ -16,11 +18,16 @@ from etcd_dr.domain.recovery.plan import Plan
 
 
 class JournalStore(Protocol):
-    """One place for the recoveries of one cluster."""
+    """One place for the recoveries of one cluster. Safe from several threads."""
 
     @property
     def place(self) -> str:
         """Where it is, for a person."""
+        ...
+
+    @property
+    def lag(self) -> int:
+        """How many entries that were appended are not in the mirror yet; 0 where there is no mirror."""
         ...
 
     def create(self, plan: Plan) -> None:
@@ -33,15 +40,15 @@ class JournalStore(Protocol):
         ...
 
     def plan(self, recovery_id: str) -> Plan | None:
-        """Return the plan, None where this place knows nothing of it. Raises ManifestInvalid."""
+        """Return the plan, None where this place knows nothing of it. Raises JournalDamaged."""
         ...
 
     def entries(self, recovery_id: str) -> tuple[JournalEntry, ...]:
-        """Return the entries in order of number. Raises ManifestInvalid where one is missing or does not parse."""
+        """Return the entries in order of number. Raises JournalDamaged where one is missing or does not parse."""
         ...
 
     def recovery_ids(self) -> Sequence[str]:
-        """Return the ids of all recoveries here, oldest first."""
+        """Return the ids of all recoveries here, in order: they begin with the time of their plan."""
         ...
 
     def put_report(self, recovery_id: str, name: str, body: bytes) -> None:

@@ -1,0 +1,107 @@
+"""Wait until the cluster serves as one, with the ids that were computed for it."""
+
+from __future__ import annotations
+
+from etcd_dr.domain.cluster import MemberList, MemberStatus, id_text
+from etcd_dr.domain.recovery.journal import Facts
+from etcd_dr.domain.recovery.step import AwaitCluster
+from etcd_dr.errors import EtcdError, VerificationFailed
+from etcd_dr.workflows.recovery.work import Work
+
+
+def await_cluster(step: AwaitCluster, work: Work) -> Facts:
+    """Return once every endpoint serves, sees the same leader, and all members vote.
+
+    Raises VerificationFailed at once where a wrong cluster or member answers, MemberTimeout after the deadline.
+    """
+    problem = "no member was asked yet"
+
+    def look() -> Facts | None:
+        nonlocal problem
+        try:
+            statuses = {endpoint: _served(endpoint, work) for endpoint in step.endpoints}
+        except EtcdError as error:
+            problem = f"{error.subject}: {error.message}"
+            return None
+        _check_ids(step, statuses)
+        problem = _not_one(statuses)
+        if problem:
+            return None
+        members = _member_list(step.endpoints[0], work)
+        problem = _not_whole(members, statuses)
+        return None if problem else _facts(statuses)
+
+    return work.wait_for(look, seconds=step.deadline_seconds, problem=lambda: problem)
+
+
+def _served(endpoint: str, work: Work) -> MemberStatus:
+    """Return the status of a member that reads through quorum."""
+    deadline = work.ports.limits.call_deadline
+    with work.member(endpoint) as member:
+        status = member.status(deadline=deadline)
+        if not status.is_learner:
+            member.read(linearizable=True, deadline=deadline)
+        return status
+
+
+def _check_ids(step: AwaitCluster, statuses: dict[str, MemberStatus]) -> None:
+    for endpoint, status in statuses.items():
+        cluster_id = id_text(status.cluster_id)
+        if step.cluster_id is not None and cluster_id != step.cluster_id:
+            raise _wrong(endpoint, f"serves cluster {cluster_id}, expected {step.cluster_id}")
+    answered = {id_text(status.member_id) for status in statuses.values()}
+    missing = {name: member_id for name, member_id in step.member_ids.items() if member_id not in answered}
+    if missing:
+        told = ", ".join(f"{name} {member_id}" for name, member_id in missing.items())
+        raise _wrong(
+            ", ".join(statuses), f"lead to members {', '.join(sorted(answered))}, and {told} is not among them"
+        )
+
+
+def _wrong(endpoint: str, message: str) -> VerificationFailed:
+    return VerificationFailed(
+        message,
+        subject=endpoint,
+        next_step="An old member may still run there, or the endpoint leads elsewhere. Stop it, and resume.",
+    )
+
+
+def _not_one(statuses: dict[str, MemberStatus]) -> str:
+    """Say why these members are no single cluster yet; empty: they are."""
+    if len({status.cluster_id for status in statuses.values()}) != 1:
+        return "the endpoints lead to several clusters"
+    if len({status.member_id for status in statuses.values()}) != len(statuses):
+        return "two endpoints lead to the same member"
+    leaders = {status.leader_id for status in statuses.values()}
+    if leaders & {0} or len(leaders) != 1:
+        return "the members do not agree on a leader yet"
+    learners = [endpoint for endpoint, status in statuses.items() if status.is_learner]
+    return f"{', '.join(learners)} does not vote yet" if learners else ""
+
+
+def _member_list(endpoint: str, work: Work) -> MemberList | None:
+    try:
+        with work.member(endpoint) as member:
+            return member.member_list(linearizable=True, deadline=work.ports.limits.call_deadline)
+    except EtcdError:
+        return None
+
+
+def _not_whole(members: MemberList | None, statuses: dict[str, MemberStatus]) -> str:
+    if members is None:
+        return "the member list cannot be read yet"
+    if members.learners:
+        return f"member {members.learners[0].label} does not vote yet"
+    answered = {status.member_id for status in statuses.values()}
+    silent = [member.label for member in members.members if member.id not in answered]
+    return f"member {', '.join(silent)} is in the list and does not answer" if silent else ""
+
+
+def _facts(statuses: dict[str, MemberStatus]) -> Facts:
+    first = next(iter(statuses.values()))
+    return {
+        "cluster_id": id_text(first.cluster_id),
+        "leader_id": id_text(first.leader_id),
+        "members": len(statuses),
+        "version": first.version,
+    }

@@ -1,0 +1,115 @@
+"""Members that leave and come: removed, added as learners, promoted.
+
+A member is found by its id or its peer URLs, never by the order of calls: each of these may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from etcd_dr.domain.cluster import Member, MemberList, id_text, parse_id_text
+from etcd_dr.domain.recovery.journal import Facts
+from etcd_dr.domain.recovery.step import AddLearner, PromoteLearner, RemoveMember
+from etcd_dr.errors import EtcdError, RecoveryError
+from etcd_dr.workflows.recovery.work import Work
+
+_SETTLING_SECONDS = 30.0  # etcd refuses changes until all members were connected for 5 s (server.go, HealthInterval)
+_NOT_YET = ("unhealthy", "not-ready")
+
+
+def remove_member(step: RemoveMember, work: Work) -> Facts:
+    endpoint, member_id = work.quorum_endpoint(), parse_id_text(step.member_id)
+    if member_id is None:
+        raise RecoveryError(f"{step.member_id!r} is not a member id", subject=work.recovery_id)
+    if _members(work, endpoint).by_id(member_id) is None:
+        return {"was_there": False}
+
+    def remove() -> Facts:
+        with work.admin(endpoint) as admin:
+            admin.remove_member(member_id, deadline=work.ports.limits.change_deadline)
+        return {"was_there": True}
+
+    return _patiently(work, remove, seconds=_SETTLING_SECONDS)
+
+
+def add_learner(step: AddLearner, work: Work) -> Facts:
+    endpoint = work.quorum_endpoint()
+    found = _by_peer_urls(work, endpoint, step.peer_urls)
+    if found is not None:
+        return {"member_id": id_text(found.id), "was_there": True}
+
+    def add() -> Facts:
+        with work.admin(endpoint) as admin:
+            member = admin.add_learner(step.peer_urls, deadline=work.ports.limits.change_deadline)
+        return {"member_id": id_text(member.id), "was_there": False}
+
+    return _patiently(work, add, seconds=_SETTLING_SECONDS)
+
+
+def take_learner_out(step: AddLearner, work: Work) -> Facts:
+    """Remove the learner that was added; one that votes already stays: the cluster would lose a member."""
+    endpoint = work.quorum_endpoint()
+    found = _by_peer_urls(work, endpoint, step.peer_urls)
+    if found is None or not found.is_learner:
+        return {"removed": False}
+    with work.admin(endpoint) as admin:
+        admin.remove_member(found.id, deadline=work.ports.limits.change_deadline)
+    return {"removed": True}
+
+
+def promote_learner(step: PromoteLearner, work: Work) -> Facts:
+    """Promote as soon as etcd says that the learner has caught up."""
+    endpoint = work.quorum_endpoint()
+
+    def promote() -> Facts:
+        found = _by_peer_urls(work, endpoint, step.peer_urls)
+        if found is None:
+            raise RecoveryError(f"member {step.member} is not in the member list any more", subject=work.plan.cluster)
+        if found.is_learner:
+            with work.admin(endpoint) as admin:
+                admin.promote(found.id, deadline=work.ports.limits.change_deadline)
+        return {"member_id": id_text(found.id)}
+
+    return _patiently(work, promote, seconds=step.deadline_seconds)
+
+
+def take_member_out(step: PromoteLearner, work: Work) -> Facts:
+    """Remove the member that was let vote: its node is about to get its old data back, or none."""
+    endpoint = work.quorum_endpoint()
+    found = _by_peer_urls(work, endpoint, step.peer_urls)
+    if found is None:
+        return {"removed": False}
+
+    def remove() -> Facts:
+        with work.admin(endpoint) as admin:
+            admin.remove_member(found.id, deadline=work.ports.limits.change_deadline)
+        return {"removed": True}
+
+    return _patiently(work, remove, seconds=_SETTLING_SECONDS)
+
+
+def _members(work: Work, endpoint: str) -> MemberList:
+    with work.member(endpoint) as member:
+        return member.member_list(linearizable=True, deadline=work.ports.limits.call_deadline)
+
+
+def _by_peer_urls(work: Work, endpoint: str, peer_urls: tuple[str, ...]) -> Member | None:
+    wanted = set(peer_urls)
+    return next((m for m in _members(work, endpoint).members if set(m.peer_urls) == wanted), None)
+
+
+def _patiently(work: Work, change: Callable[[], Facts], *, seconds: float) -> Facts:
+    """Make a change that etcd may refuse for a while."""
+    problem = ""
+
+    def look() -> Facts | None:
+        nonlocal problem
+        try:
+            return change()
+        except EtcdError as error:
+            if error.context.get("reason") not in _NOT_YET:
+                raise
+            problem = error.message
+            return None
+
+    return work.wait_for(look, seconds=seconds, problem=lambda: problem)

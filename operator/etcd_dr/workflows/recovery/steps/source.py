@@ -1,0 +1,221 @@
+"""Bring the data here that the new cluster is built from, once, and prove it.
+
+A file counts when its bytes have the digest that was named, every page of its database was read, and its HashKV is
+the one that was predicted. What was fetched before is used again only when its digest is still the one in the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from etcd_dr import boltdb
+from etcd_dr.domain.database import DatabaseStatus, Examination, HashKv
+from etcd_dr.domain.digest import Digest
+from etcd_dr.domain.manifest import MAX_MANIFEST_BYTES, Manifest, StoredHashKv, parse_manifest
+from etcd_dr.domain.recovery.journal import Facts
+from etcd_dr.domain.recovery.step import BuildData, FetchSnapshot, FetchSurvivor
+from etcd_dr.domain.snapshot import SnapshotId
+from etcd_dr.errors import EtcdError, NodeError, RecoveryError, SnapshotDamaged
+from etcd_dr.workflows.fetch_snapshot import fetch_snapshot
+from etcd_dr.workflows.receive_stream import receive_stream
+from etcd_dr.workflows.recovery.work import Work
+
+_FETCHED = ("fetch-snapshot", "fetch-survivor")
+_FALLBACK_BYTES = 8 << 30
+
+
+def source_file(work: Work) -> Path:
+    """Return where the fetched data lies."""
+    return work.place.path("source", "snapshot.db")
+
+
+def source_facts(work: Work) -> Facts:
+    """Return what the fetch found out. Raises RecoveryError where nothing was fetched."""
+    facts = work.facts_of(*_FETCHED)
+    if facts is None:
+        raise RecoveryError("no step has fetched the data to build from", subject=work.recovery_id)
+    return facts
+
+
+def is_fetched(step: FetchSnapshot | FetchSurvivor, work: Work) -> bool:
+    """Whether what this step fetched still lies here, to the last bit."""
+    facts = work.progress().facts.get(step.id, {})
+    path = source_file(work)
+    if work.place.size_bytes(path) != facts.get("size_bytes"):
+        return False
+    return str(work.place.digest(path)) == facts.get("digest")
+
+
+def fetch_stored(step: FetchSnapshot, work: Work) -> Facts:
+    """Fetch the snapshot in clear and prove it against its manifest."""
+    manifest, path = _manifest(step, work), source_file(work)
+    if not _is_here(work, path, manifest.plain_digest, manifest.database.size_bytes):
+        fetch_snapshot(
+            work.store(),
+            work.ports.layout,
+            manifest,
+            path,
+            decoder=work.ports.decoder,
+            files=work.ports.files,
+            cancellation=work.ports.cancellation,
+            progress=work.ports.progress,
+            overwrite=True,
+        )
+    examination = boltdb.examine(path, with_hash_kv=True, check_trailer=manifest.trailer_digest is not None)
+    status = _sound(examination, subject=step.snapshot_id)
+    _compare(status.hash_kv, manifest.database.hash_kv, subject=step.snapshot_id)
+    digest = manifest.plain_digest if examination.trailer.present else _append_trailer(work, path)
+    return _facts(work, path, examination, status, digest=digest)
+
+
+def fetch_survivor(step: FetchSurvivor, work: Work) -> Facts:
+    """Take the survivor's database: over its API while it serves, else from its node while it is stopped."""
+    path = source_file(work)
+    digest = _stream_survivor(step, work, path) if step.endpoint else None
+    if digest is None:
+        digest = _read_survivor(step, work, path)
+    examination = boltdb.examine(path, with_hash_kv=True, check_trailer=True)
+    status = _sound(examination, subject=f"member {step.member}")
+    if not examination.trailer.present:
+        digest = _append_trailer(work, path)
+    return _facts(work, path, examination, status, digest=digest) | {"member": step.member}
+
+
+def _is_here(work: Work, path: Path, digest: Digest, size_bytes: int) -> bool:
+    return work.place.size_bytes(path) == size_bytes and work.place.digest(path) == digest
+
+
+def _manifest(step: FetchSnapshot, work: Work) -> Manifest:
+    """Read the manifest again, and refuse one that is not what the plan was made from."""
+    store = work.store()
+    key = work.ports.layout.manifest(SnapshotId.parse(step.snapshot_id))
+    manifest = parse_manifest(store.get(key, limit_bytes=MAX_MANIFEST_BYTES), subject=store.url(key))
+    planned = work.plan.source.plain_digest if work.plan.source is not None else None
+    if planned is not None and planned != str(manifest.plain_digest):
+        raise SnapshotDamaged(
+            f"its manifest names {manifest.plain_digest}, the plan was made with {planned}",
+            subject=store.url(key),
+            next_step="Somebody changed the manifest. Abort, and make a new plan: etcd-dr recover plan",
+        )
+    return manifest
+
+
+def _stream_survivor(step: FetchSurvivor, work: Work, path: Path) -> Digest | None:
+    """Stream from a member that serves; None where it does not answer any more and its node must be asked."""
+    limits, part = work.ports.limits.snapshot, work.ports.files.begin_file(path, overwrite=True)
+    is_whole = False
+    try:
+        with work.member(step.endpoint) as member:
+            size_bytes = member.status(deadline=limits.call_deadline).db_size_bytes
+            total_deadline = limits.stream_deadline(size_bytes)
+            with member.snapshot(stall_deadline=limits.stall_deadline, total_deadline=total_deadline) as stream:
+                checked = receive_stream(
+                    stream,
+                    part.write,
+                    subject=step.endpoint,
+                    cancellation=work.ports.cancellation,
+                    progress=work.ports.progress,
+                    on_first_message=lambda: None,
+                )
+        part.commit()
+        is_whole = True
+    except EtcdError as error:
+        work.warn("recovery.survivor_api_failed", node=step.node or step.member, error=error)
+        return None
+    finally:
+        if not is_whole:
+            part.abort()
+    return checked.plain_digest
+
+
+def _read_survivor(step: FetchSurvivor, work: Work, path: Path) -> Digest:
+    """Read the database file from its node, etcd stopped; put back first what this recovery has set aside already.
+
+    The second case is a resume on another machine: the copy that was fetched before is not here.
+    """
+    node = work.node(step.node)
+    node.stop_etcd(recovery_id=work.recovery_id, deadline=work.node_deadline)
+    was_set_aside = work.is_done(kind="set-data-aside", node=step.node)
+    if was_set_aside:
+        node.put_data_back(recovery_id=work.recovery_id, deadline=work.node_deadline)
+    sha256, part = hashlib.sha256(), work.ports.files.begin_file(path, overwrite=True)
+    is_whole = False
+
+    def take(block: bytes) -> None:
+        sha256.update(block)
+        part.write(block)
+
+    try:
+        node.read_database(take, deadline=work.ports.limits.copy_deadline(_FALLBACK_BYTES))
+        part.commit()
+        is_whole = True
+    finally:
+        if not is_whole:
+            part.abort()
+    if was_set_aside:
+        node.set_data_aside(recovery_id=work.recovery_id, deadline=work.node_deadline)
+    return Digest.of_sha256(sha256.digest())
+
+
+def _append_trailer(work: Work, path: Path) -> Digest:
+    """Give a file that was proven page by page the trailer that etcdutl asks for: the SHA-256 of its bytes."""
+    body = work.place.digest(path)
+    if body is None:
+        raise NodeError("vanished after it was read", subject=str(path))
+    work.place.append(path, bytes.fromhex(body.hex))
+    whole = work.place.digest(path)
+    if whole is None:
+        raise NodeError("vanished after it was read", subject=str(path))
+    return whole
+
+
+def _sound(examination: Examination, *, subject: str) -> DatabaseStatus:
+    if examination.status is None or not examination.is_intact:
+        first = examination.errors[0] if examination.errors else None
+        told = f"{first.code} at {first.where}: {first.detail}" if first else "it could not be read to its end"
+        raise SnapshotDamaged(
+            f"the database is damaged: {told}",
+            subject=subject,
+            next_step="It cannot be recovered from. Abort, and choose another source: etcd-dr recover plan",
+        )
+    return examination.status
+
+
+def _compare(found: HashKv | None, told: StoredHashKv | None, *, subject: str) -> None:
+    """Compare HashKV with the manifest's, where both could be stated."""
+    if found is None or told is None:
+        return
+    if (found.hash, found.revision, found.compact_revision) != (told.hash, told.revision, told.compact_revision):
+        raise SnapshotDamaged(
+            f"its HashKV is {found.hash} at revision {found.revision}, its manifest says {told.hash} at {told.revision}",
+            subject=subject,
+            next_step="It cannot be recovered from. Abort, and choose another one: etcd-dr recover plan",
+        )
+
+
+def _facts(work: Work, path: Path, examination: Examination, status: DatabaseStatus, *, digest: Digest) -> Facts:
+    facts: Facts = {
+        "digest": str(digest),
+        "size_bytes": work.place.size_bytes(path),
+        "revision": status.current_revision,
+        "last_record": status.revision,
+        "compact_revision": status.compact_revision,
+        "hash": status.hash_kv.hash if status.hash_kv else None,
+        "live_keys": status.live_key_count,
+        "alarms": ", ".join(alarm.kind for alarm in status.alarms),
+        "had_trailer": examination.trailer.present,
+    }
+    if any(isinstance(step, BuildData) and step.bump_revision for step in work.plan.steps):
+        facts["hash_compacted"] = _hash_compacted(path, status)
+    return facts
+
+
+def _hash_compacted(path: Path, status: DatabaseStatus) -> int | None:
+    """Return HashKV as if everything were compacted at the last revision: what a bumped restore adds one record to."""
+    own, at = status.hash_kv, status.current_revision
+    if own is None:
+        return None
+    if own.compact_revision == at:
+        return own.hash
+    return boltdb.hash_kv(path, revision=at, compact_revision=at).hash

@@ -1,0 +1,49 @@
+"""Make room in the database and take alarms back."""
+
+from __future__ import annotations
+
+from etcd_dr.domain.recovery.journal import Facts
+from etcd_dr.domain.recovery.step import CompactHistory, DefragmentMember, DisarmAlarms
+from etcd_dr.errors import VerificationFailed
+from etcd_dr.workflows.recovery.work import Work
+
+_GIB = 1 << 30
+
+
+def compact_history(_: CompactHistory, work: Work) -> Facts:
+    """Compact to the revision that is current now."""
+    endpoint = work.quorum_endpoint()
+    with work.member(endpoint) as member:
+        revision = member.read(linearizable=True, deadline=work.ports.limits.call_deadline)
+    with work.admin(endpoint) as admin:
+        admin.compact(revision, deadline=10 * work.ports.limits.change_deadline)
+    return {"revision": revision}
+
+
+def defragment_member(step: DefragmentMember, work: Work) -> Facts:
+    """Rewrite the member's database, and say what it had and has."""
+    limits = work.ports.limits
+    with work.member(step.endpoint) as member:
+        before = member.status(deadline=limits.call_deadline).db_size_bytes
+        with work.admin(step.endpoint) as admin:
+            admin.defragment(deadline=limits.change_deadline + 120.0 * (1 + before / _GIB))
+        after = member.status(deadline=limits.change_deadline).db_size_bytes
+    return {"before_bytes": before, "after_bytes": after}
+
+
+def disarm_alarms(step: DisarmAlarms, work: Work) -> Facts:
+    """Take back the alarms of the named kinds, whichever member they name, and look that they stay away."""
+    kinds = {alarm.partition(":")[0].partition(" ")[0] for alarm in step.alarms}
+    endpoint, deadline = work.quorum_endpoint(), work.ports.limits.change_deadline
+    with work.member(endpoint) as member, work.admin(endpoint) as admin:
+        raised = [alarm for alarm in member.alarms(deadline=deadline) if alarm.kind in kinds]
+        for alarm in raised:
+            admin.disarm(alarm, deadline=deadline)
+        left = [alarm.kind for alarm in member.alarms(deadline=deadline) if alarm.kind in kinds]
+    if left:
+        raise VerificationFailed(
+            f"alarms are raised again at once: {', '.join(left)}",
+            subject=work.plan.cluster,
+            next_step=f"Their cause is still there. Remove it, then: etcd-dr recover resume {work.recovery_id}",
+        )
+    return {"disarmed": ", ".join(f"{alarm.kind}:{alarm.member_id:x}" for alarm in raised)}
