@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 from typing import Annotated
@@ -61,7 +62,7 @@ def command(
         rounds = health_watch(target, shared, cluster=cluster)
 
         def look() -> HealthReport:
-            return rounds.round(stored.facts() if stored else None)
+            return _pasteable(run, rounds.round(stored.facts() if stored else None))
 
         if not watch:
             report = look()
@@ -70,6 +71,13 @@ def command(
         stopped = Event()
         with switch.on_cancel(stopped.set):
             return _watch(run, look, stopped, pause or target.health.interval)
+
+
+def _pasteable(run: Run, report: HealthReport) -> HealthReport:
+    completed = run.paste.completed
+    findings = (replace(finding, next_step=completed(finding.next_step)) for finding in report.findings)
+    quorum = replace(report.quorum, would_tell=completed(report.quorum.would_tell))
+    return replace(report, findings=tuple(findings), quorum=quorum)
 
 
 def _pause(interval: str | None) -> timedelta | None:
@@ -120,7 +128,7 @@ class _Page:
         screen = self._run.screen
         begin = _HOME if self._said else _CLEAR + _HOME
         self._said = True
-        text = f"{report.taken_at:%Y-%m-%d %H:%M:%S} UTC\n{rendered(screen, report_page(report))}"
+        text = f"{report.taken_at:%Y-%m-%d %H:%M:%S} UTC\n{rendered(screen, report_page(report, folds_commands=True), crops=True)}"
         lines = clipped(text.splitlines(), rows=shutil.get_terminal_size().lines)
         screen.write(begin + "".join(f"{line}{_TO_END_OF_LINE}\n" for line in lines) + _TO_END_OF_SCREEN)
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from etcd_dr.domain.health import Finding, HealthReport, Severity
 from etcd_dr.entrypoints.cli.human import plain
 from etcd_dr.entrypoints.cli.member_rows import member_table
-from etcd_dr.entrypoints.cli.tables import styled
+from etcd_dr.entrypoints.cli.tables import facts, styled
 
 SEVERITY_STYLES = {
     Severity.OK: "good",
@@ -20,8 +20,11 @@ SEVERITY_STYLES = {
 }
 
 
-def report_page(report: HealthReport) -> Group:
-    """Return the whole report. Its first line is what a Nagios plugin would print."""
+def report_page(report: HealthReport, *, folds_commands: bool = False) -> Group:
+    """Return the whole report. Its first line is what a Nagios plugin would print.
+
+    Next steps stay in one line each, which a terminal folds so that it can be pasted, unless `folds_commands`.
+    """
     parts: list[RenderableType] = [
         styled(report.summary, SEVERITY_STYLES[report.severity]),
         Text(""),
@@ -30,22 +33,24 @@ def report_page(report: HealthReport) -> Group:
     if report.quorum.would_tell:
         parts += [Text(""), Text(f"what would tell: {plain(report.quorum.would_tell)}")]
     for finding in report.findings:
-        parts += [Text(""), finding_block(finding)]
+        parts += [Text(""), finding_block(finding, folds_commands=folds_commands)]
     return Group(*parts)
 
 
-def finding_block(finding: Finding) -> Table:
+def finding_block(finding: Finding, *, folds_commands: bool = False) -> Table:
     """Return one finding: its severity, beside it what was found, the evidence and what to do next."""
     about = f"{finding.member}: " if finding.member else ""
     evidence = ", ".join(f"{key} {value}" for key, value in finding.evidence.items() if value is not None)
-    block = Table(box=None, show_edge=False, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    block.add_column(no_wrap=True)
-    block.add_column(overflow="fold")
-    severity = styled(finding.severity.value.upper(), SEVERITY_STYLES[finding.severity])
-    block.add_row(severity, Text(plain(f"{about}{finding.summary}")))
-    block.add_row("", Text(plain(f"{finding.code}: {evidence}" if evidence else finding.code)))
-    block.add_row("", Text(plain(f"next: {finding.next_step}")))
-    return block
+    return facts(
+        [
+            (
+                styled(finding.severity.value.upper(), SEVERITY_STYLES[finding.severity]),
+                f"{about}{finding.summary}",
+            ),
+            ("", f"{finding.code}: {evidence}" if evidence else finding.code),
+            ("", Text(plain(f"next: {finding.next_step}"), no_wrap=not folds_commands)),
+        ]
+    )
 
 
 def change_line(report: HealthReport) -> str:

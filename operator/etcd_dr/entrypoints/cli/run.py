@@ -27,6 +27,7 @@ from etcd_dr.config.overrides import TalosOverrides, parse_user
 from etcd_dr.entrypoints.cli.answers import Document, Output, print_answer
 from etcd_dr.entrypoints.cli.global_options import GlobalOptions
 from etcd_dr.entrypoints.cli.password import with_password
+from etcd_dr.entrypoints.cli.pasting import Paste
 from etcd_dr.entrypoints.cli.process import Process
 from etcd_dr.entrypoints.cli.progress import NoProgress, progress_on
 from etcd_dr.entrypoints.cli.terminal import Screen
@@ -59,6 +60,11 @@ class Run:
     def screen(self) -> Screen:
         """Where the answer goes."""
         return Screen(self.process.stdout)
+
+    @property
+    def paste(self) -> Paste:
+        """What completes commands in texts with the options of this run."""
+        return Paste(self.options)
 
     @property
     def output(self) -> Output:

@@ -1,7 +1,7 @@
 """Columns and colours for people.
 
 - Colours and weight only add to words, and show only on a terminal that has them (NO_COLOR and TERM=dumb are obeyed).
-- A terminal folds tables to its width; a pipe gets every row in one line, whatever its length.
+- A terminal folds tables to its width, between words (`sheets`); a pipe gets every row in one line, whatever its length.
 - No borders: what a person selects and pastes is the value, and 80 columns are few.
 """
 
@@ -15,9 +15,11 @@ from rich.text import Text
 from rich.theme import Theme
 
 from etcd_dr.entrypoints.cli.human import plain
+from etcd_dr.entrypoints.cli.sheets import Pairs, Sheet
 from etcd_dr.entrypoints.cli.terminal import Screen
 
 PIPE_COLUMNS = 1000
+_ANY_HEIGHT = 25  # nothing here asks for it, but without it rich takes every dumb terminal for one of 80 columns
 STYLES = {"good": "green", "bad": "bold red", "doubtful": "yellow", "weak": "dim", "strong": "bold", "plain": "none"}
 
 Cell = str | int | Text | None
@@ -28,11 +30,12 @@ def draw(screen: Screen, *drawings: RenderableType) -> None:
     screen.write(rendered(screen, *drawings))
 
 
-def rendered(screen: Screen, *drawings: RenderableType) -> str:
-    """Return what `draw` would write."""
+def rendered(screen: Screen, *drawings: RenderableType, crops: bool = False) -> str:
+    """Return what `draw` would write. `crops`: no line is longer than the screen is wide, whatever is lost by it."""
     console = Console(
         file=screen.stream,
-        width=screen.columns or (None if screen.is_terminal else PIPE_COLUMNS),
+        width=screen.width or PIPE_COLUMNS,
+        height=_ANY_HEIGHT,
         theme=Theme(STYLES),
         highlight=False,
         markup=False,
@@ -40,28 +43,18 @@ def rendered(screen: Screen, *drawings: RenderableType) -> str:
     )
     with console.capture() as capture:
         for drawing in drawings:
-            console.print(drawing)
+            console.print(drawing, crop=crops)
     return "\n".join(line.rstrip() for line in capture.get().split("\n"))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: Sequence[str] = ()) -> Table:
     """Return rows below headings; the columns named in `right` are numbers."""
-    drawn = Table(box=None, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in headings:
-        drawn.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(_text(cell) for cell in row))
-    return drawn
+    return Sheet(headings, ([_text(cell) for cell in row] for row in rows), right=right)
 
 
-def facts(pairs: Iterable[tuple[str, Cell]]) -> Table:
+def facts(pairs: Iterable[tuple[Cell, Cell]]) -> Table:
     """Return names and values in two columns."""
-    drawn = Table(box=None, show_edge=False, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    drawn.add_column(no_wrap=True)
-    drawn.add_column(overflow="fold")
-    for name, value in pairs:
-        drawn.add_row(name, _text(value))
-    return drawn
+    return Pairs((_text(name), _text(value)) for name, value in pairs)
 
 
 def styled(text: str, style: str) -> Text:

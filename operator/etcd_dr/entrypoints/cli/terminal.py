@@ -12,6 +12,7 @@ from typing import TextIO
 
 from etcd_dr.errors import LocalStorageFull
 
+_USUAL_COLUMNS = 80
 READER_GONE_STATUS = 141  # 128 + SIGPIPE, as a program that dies of it has
 
 
@@ -29,6 +30,19 @@ class Screen:
     @property
     def is_terminal(self) -> bool:
         return self.stream.isatty()
+
+    @property
+    def width(self) -> int | None:
+        """How many columns there are; None where nothing limits them. COLUMNS counts before what the terminal says."""
+        if self.columns is not None or not self.is_terminal:
+            return self.columns
+        said = os.environ.get("COLUMNS", "")
+        if said.isdigit() and int(said):
+            return int(said)
+        try:
+            return os.get_terminal_size(self.stream.fileno()).columns or _USUAL_COLUMNS
+        except (OSError, ValueError):
+            return _USUAL_COLUMNS
 
     @property
     def can_redraw(self) -> bool:

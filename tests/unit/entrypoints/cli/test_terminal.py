@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import RenderableType
 
 from etcd_dr.entrypoints.cli.tables import draw, facts, rendered, styled, table
 from etcd_dr.entrypoints.cli.terminal import ReaderGone, Screen
@@ -56,14 +57,58 @@ def test_pipe_gets_every_row_in_one_line() -> None:
     assert text.splitlines() == ["ID  DETAIL", f"a   {LONG}"]
 
 
-def test_terminal_folds_rows_to_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At 80 columns nothing is cut off and nothing sticks out."""
+def on_terminal(columns: int, drawing: RenderableType) -> list[str]:
+    return rendered(Screen(Stream(is_terminal=True), columns=columns), drawing).splitlines()
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 72, 80, 100, 132])
+def test_terminal_never_breaks_a_word(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id or a digest that was cut in two can neither be searched for nor pasted."""
+    monkeypatch.setenv("TERM", "dumb")
+    row = ("20260820T030000Z-9f2c41d07b6a", 4711, f"sha256:{'0f' * 32}", "a sentence of several words")
+
+    rows = on_terminal(columns, table(("ID", "REVISION", "DIGEST", "DETAIL"), [row, row], right=("REVISION",)))
+    pairs = on_terminal(columns, facts([("id", row[0]), ("stored digest", row[2]), ("detail", row[3])]))
+
+    for lines in (rows, pairs):
+        words = " ".join(lines).split()
+        assert row[0] in words
+        assert row[2] in words
+        longest = max(len(row[2]) + 2, columns)
+        assert all(len(line) <= longest for line in lines)
+
+
+def test_narrow_terminal_gets_records_instead_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line for each heading, a blank line between two rows, nothing for what is empty."""
+    monkeypatch.setenv("TERM", "dumb")
+    rows = [("20260820T030000Z-9f2c41d07b6a", "4h", ""), ("20260820T040000Z-0123456789ab", "3h", "pinned")]
+
+    assert on_terminal(40, table(("ID", "AGE", ""), rows)) == [
+        "ID   20260820T030000Z-9f2c41d07b6a",
+        "AGE  4h",
+        "",
+        "ID   20260820T040000Z-0123456789ab",
+        "AGE  3h",
+        "     pinned",
+    ]
+
+
+def test_long_texts_are_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the columns that cannot be narrower."""
     monkeypatch.setenv("TERM", "dumb")
 
-    text = rendered(Screen(Stream(is_terminal=True), columns=80), table(("ID", "DETAIL"), [("a", LONG)]))
+    lines = on_terminal(40, table(("PROOF", "DETAIL"), [("stored", "126081 bytes read back with the digest")]))
+
+    assert lines == ["PROOF   DETAIL", "stored  126081 bytes read back with the", "        digest"]
+
+
+def test_screen_that_is_redrawn_has_no_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that the terminal folds by itself would shift everything below it."""
+    monkeypatch.setenv("TERM", "dumb")
+
+    text = rendered(Screen(Stream(is_terminal=True), columns=80), table(("ID",), [(LONG,)]), crops=True)
 
     assert all(len(line) <= 80 for line in text.splitlines())
-    assert "".join(line[4:] for line in text.splitlines()[1:]) == LONG
 
 
 def test_pipe_and_dumb_terminal_get_no_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
