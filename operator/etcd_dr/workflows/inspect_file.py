@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from etcd_dr import boltdb
-from etcd_dr.domain.database import Damage, Examination
-from etcd_dr.domain.file_kind import FileFormat, FileKind
-from etcd_dr.domain.file_name import NameFacts
+from etcd_dr.domain.database import Damage
+from etcd_dr.domain.file_kind import FileFormat
+from etcd_dr.domain.inspected_file import InspectedFile
 from etcd_dr.workflows.receive_stream import raise_if_cancelled
 from etcd_dr.workflows.unwrap_file import MAX_PLAIN_BYTES, UnwrapPorts, unwrap_file
-
-
-@dataclass(frozen=True, slots=True)
-class InspectedFile:
-    """What a file is and holds. `layers` are named from the outside in; damage is in the examination."""
-
-    path: Path
-    kind: FileKind
-    layers: tuple[str, ...]
-    plain_bytes: int
-    name: NameFacts
-    examination: Examination
-
-    @property
-    def is_restorable(self) -> bool:
-        """Whether `etcdutl snapshot restore` takes the plain file as it is: intact, with a right trailer."""
-        return self.examination.is_intact and self.examination.trailer.present
 
 
 def inspect_file(

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.database import Damage, DatabaseStatus, Examination
+from etcd_dr.domain.inspected_file import InspectedFile
 from etcd_dr.entrypoints.cli.human import count, size
 from etcd_dr.entrypoints.cli.tables import Cell, draw, facts, styled, table
 from etcd_dr.entrypoints.cli.terminal import Screen
-from etcd_dr.workflows.inspect_file import InspectedFile
 
 
 def draw_page(screen: Screen, inspected: InspectedFile) -> None:
@@ -71,7 +71,7 @@ def _verdict(examination: Examination) -> tuple[str, Cell]:
     if not examination.is_intact:
         found = len(examination.errors) + examination.suppressed_finding_count
         return "verdict", styled(f"DAMAGED: {count(found, 'finding')}", "bad")
-    trailer = {True: "right", False: "WRONG", None: "not compared"}[examination.trailer.matches]
+    trailer = {True: "right", False: "WRONG", None: "not compared (--full does)"}[examination.trailer.matches]
     told = f"trailer {trailer}" if examination.trailer.present else "no trailer, as in a data directory"
     return "verdict", styled(f"intact: every page read, {told}", "good")
 

@@ -48,7 +48,7 @@ def command(
     if everything and (snapshot, at, revision) != (None, None, None):
         raise UsageError("--all is every snapshot, so none may be named beside it", next_step="Leave one of them out.")
     if snapshot is not None and _is_file(snapshot):
-        return 0 if examine_file(run, Path(snapshot)).examination.is_intact else ProofFailed.exit_status
+        return 0 if examine_file(run, Path(snapshot), full=True).examination.is_intact else ProofFailed.exit_status
     selector = parse_choice(snapshot, at, revision, default="latest")
     with stopped_by_signals() as switch, open_place(run, run.surroundings(switch)) as place:
         ports = verify_ports(place.target, place.store, place.surroundings)
