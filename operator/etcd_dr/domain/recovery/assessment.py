@@ -129,7 +129,8 @@ class Assessment:
     manifests; None when nothing says one. `last_alive_at` is the latest moment at which the cluster is known to have
     served, None when unknown. `would_tell` are commands or looks that would turn `CANNOT_TELL` into a verdict.
     `known_cluster_ids` are all ids that this cluster has had. `dispute` says that members' data differs and nothing
-    tells whose is right: then a person decides. `statements` are the words it rests on, by member.
+    tells whose is right: then a person decides. `statements` are the words it rests on, by member. `alarms` are the
+    kinds of alarm that are raised, whoever raised them: also members that are gone.
     """
 
     cluster: str
@@ -147,6 +148,7 @@ class Assessment:
     known_cluster_ids: tuple[int, ...] = ()
     dispute: str = ""
     statements: Mapping[str, Statement] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
 
     @property
     def voters(self) -> tuple[MemberAssessment, ...]:

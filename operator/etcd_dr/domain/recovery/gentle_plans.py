@@ -34,7 +34,8 @@ def repair_steps(assessment: Assessment, candidate: Candidate, *, takes_snapshot
     """Return the steps that remove the candidate's cause (its target)."""
     draft = Draft()
     data_steps.preflight(draft)
-    match Cause(candidate.target):
+    cause = Cause(candidate.target)
+    match cause:
         case Cause.NO_SPACE:
             _free_space(draft, assessment)
         case Cause.FALSE_CORRUPT:
@@ -46,7 +47,7 @@ def repair_steps(assessment: Assessment, candidate: Candidate, *, takes_snapshot
                 node, _, rest = instruction.partition(": ")
                 known = any(member.node == node for member in assessment.members)
                 cluster_steps.by_hand(draft, node=node if known else "", instruction=rest if known else instruction)
-    members = startable_members(assessment, with_causes=True)
+    members = startable_members(assessment, after=cause)
     draft.begin_phase()
     for member in members:
         node_steps.start_etcd(draft, member.node, why="its data is intact; what kept it down was removed")

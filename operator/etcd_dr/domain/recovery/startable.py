@@ -8,17 +8,23 @@ from etcd_dr.domain.recovery.clues import Cause
 _HANDS = (Cause.CERTIFICATE_EXPIRED, Cause.DISK_FULL, Cause.MANIFEST_WRONG)
 
 
-def startable_members(assessment: Assessment, *, with_causes: bool = False) -> tuple[MemberAssessment, ...]:
-    """Return the members that a plan can start; `with_causes`: also those that a cause keeps down until removed."""
+def startable_members(assessment: Assessment, *, after: Cause = Cause.NONE) -> tuple[MemberAssessment, ...]:
+    """Return the members that a plan can start; `after` is a cause that a person has removed by then."""
     return tuple(
         member
         for member in assessment.members
-        if member.verdict is MemberVerdict.DOWN
-        and member.launch is not None
-        and (with_causes or member.cause not in _HANDS)
+        if member.verdict is MemberVerdict.DOWN and member.node and _is_free(member, after)
     )
 
 
 def held_back(assessment: Assessment) -> tuple[MemberAssessment, ...]:
-    """Return the members that are down for a cause that only a person can remove."""
-    return tuple(m for m in assessment.members if not m.verdict.answers and m.cause in _HANDS)
+    """Return the members that do not answer for a cause that only a person can remove."""
+    return tuple(
+        m for m in assessment.members if m.cause in _HANDS and not m.verdict.answers and not m.verdict.is_lost_for_good
+    )
+
+
+def _is_free(member: MemberAssessment, after: Cause) -> bool:
+    if member.cause in _HANDS:
+        return member.cause is after
+    return member.launch is not None

@@ -1,0 +1,119 @@
+"""The ways back, most gentle first, with at most one recommended; and the choice among them.
+
+- All ways are told, those that are not possible with their reason.
+- Recommended is the gentlest one that ends in a quorum without harm. While it is disputed whose data is right, or
+  unknown whether the quorum is lost, nothing is: then a person decides, or finds out.
+- A survivor goes before a snapshot unless the snapshot has more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from etcd_dr.domain.answer import Answer
+from etcd_dr.domain.catalogue import Catalogue
+from etcd_dr.domain.recovery.assessment import Assessment, MemberVerdict, QuorumStanding
+from etcd_dr.domain.recovery.candidate import Candidate, Way
+from etcd_dr.domain.recovery.clues import Cause
+from etcd_dr.domain.recovery.gentle_candidates import nothing, repairs, start
+from etcd_dr.domain.recovery.new_cluster_candidates import new_cluster_ways
+from etcd_dr.domain.recovery.rates import Rates
+from etcd_dr.domain.recovery.replacement import replacements
+from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
+from etcd_dr.errors import NothingPossible
+
+_ALARM_CAUSES = (Cause.NO_SPACE.value, Cause.FALSE_CORRUPT.value)
+
+
+def propose(
+    assessment: Assessment,
+    catalogue: Answer[Catalogue],
+    *,
+    rates: Rates | None = None,
+    wishes: Wishes = NO_WISHES,
+    tool_minors: frozenset[str] | None = None,
+) -> tuple[Candidate, ...]:
+    """Return every way, gentlest first. `tool_minors` are the etcdutl minors at hand (`3.5`), None: not looked for.
+
+    Raises SnapshotNotFound, SnapshotAmbiguous where a wish names no snapshot.
+    """
+    snapshots = catalogue.value.snapshots if catalogue.value else ()
+    measured = rates or Rates.observed(snapshots, platform=assessment.platform)
+    ways = new_cluster_ways(assessment, catalogue, rates=measured, wishes=wishes, tool_minors=tool_minors)
+    found = [
+        nothing(assessment),
+        start(assessment, measured),
+        *repairs(assessment, measured),
+        *replacements(assessment, measured),
+        ways.rebuild,
+        ways.restore,
+    ]
+    best = _recommended(assessment, found, is_survivor_newer=ways.is_survivor_newer)
+    return tuple(c.model_copy(update={"is_recommended": True}) if c is best else c for c in found)
+
+
+def choose(candidates: Sequence[Candidate], wishes: Wishes, *, cluster: str) -> Candidate:
+    """Return the way that was wished for, else the recommended one.
+
+    Raises NothingPossible, which says of each way what it lacks.
+    """
+    if wishes.way is None:
+        fitting = [c for c in candidates if c.is_recommended]
+    else:
+        fitting = [c for c in candidates if c.way is wishes.way and wishes.member in ("", c.target)]
+        fitting = [c for c in fitting if c.is_possible] or [c for c in fitting if c.is_recommended]
+    if fitting:
+        return fitting[0]
+    asked = [c for c in candidates if wishes.way in (None, c.way)]
+    lacking = "; ".join(f"{c.way}{f' {c.target}' if c.target else ''}: {c.obstacle or _NOT_BY_ITSELF}" for c in asked)
+    possible = [c.way.value for c in candidates if c.is_possible]
+    hint = f" Possible, where you say so with --way: {', '.join(dict.fromkeys(possible))}." if possible else ""
+    raise NothingPossible(
+        f"no way back can be taken as things are: {lacking}",
+        subject=cluster,
+        next_step=f"See what would tell more, and say what only you know: etcd-dr recover plan --cluster {cluster} "
+        f"--lost MEMBER | --intact MEMBER.{hint}",
+    )
+
+
+_NOT_BY_ITSELF = "possible, and not recommended by itself"
+
+
+def _recommended(
+    assessment: Assessment, candidates: Sequence[Candidate], *, is_survivor_newer: bool
+) -> Candidate | None:
+    possible = [c for c in candidates if c.is_possible]
+    match assessment.standing:
+        case QuorumStanding.HELD:
+            return None if assessment.dispute else _while_held(assessment, possible)
+        case QuorumStanding.MAY_RETURN:
+            return _first(possible, Way.START) or _first(possible, Way.REPAIR)
+        case QuorumStanding.LOST_FOR_GOOD:
+            order = (Way.REBUILD, Way.RESTORE) if is_survivor_newer else (Way.RESTORE, Way.REBUILD)
+            return _first(possible, order[0]) or _first(possible, order[1])
+        case QuorumStanding.CANNOT_TELL:
+            return None
+
+
+def _while_held(assessment: Assessment, possible: Sequence[Candidate]) -> Candidate | None:
+    """Alarms first, since they stop writes; then what is down; then what must be replaced and can be from here."""
+    alarms = [c for c in possible if c.way is Way.REPAIR and c.target in _ALARM_CAUSES]
+    by_itself = [c for c in possible if c.way is Way.REPLACE and _must_be_replaced(assessment, c)]
+    ordered = [
+        _first(possible, Way.NOTHING),
+        *alarms[:1],
+        _first(possible, Way.START),
+        _first(possible, Way.REPAIR),
+        *by_itself[:1],
+    ]
+    return next((c for c in ordered if c is not None), None)
+
+
+def _must_be_replaced(assessment: Assessment, candidate: Candidate) -> bool:
+    """A learner that merely lags may catch up; it is replaced where somebody says so."""
+    member = assessment.member(candidate.target)
+    return member.cause is not Cause.LEARNER_BEHIND or member.verdict is not MemberVerdict.LEARNER
+
+
+def _first(candidates: Sequence[Candidate], way: Way) -> Candidate | None:
+    return next((c for c in candidates if c.way is way), None)
