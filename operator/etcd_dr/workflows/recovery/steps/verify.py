@@ -30,7 +30,7 @@ def verify_cluster(step: VerifyCluster, work: Work) -> Facts:
         "hash": found.hash,
         "revision": found.revision,
         "compact_revision": found.compact_revision,
-        "is_as_predicted": None if predicted is None else True,
+        "is_as_predicted": True if predicted is not None and found.is_comparable_with(predicted) else None,
         "members": len(asked),
         "current_revision": revision,
         "written_at_revision": written_at,
