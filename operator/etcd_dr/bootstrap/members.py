@@ -10,12 +10,15 @@ from etcd_dr.ports.member_probe import MemberProbe
 # ruff: noqa: PLC0415 - each way imports a gRPC library of its own, and one of them is enough
 
 
-def connect_members(target: Target, surroundings: Surroundings) -> EtcdConnector:
-    """Return a connector to the cluster's members; nothing is connected yet. Raises ConfigError where none is known."""
+def connect_members(target: Target, surroundings: Surroundings, *, for_snapshots: bool = False) -> EtcdConnector:
+    """Return a connector to the cluster's members; nothing is connected yet. Raises ConfigError where none is known.
+
+    `for_snapshots`: a member whose state we may not ask still serves a snapshot; a health round wants to be told.
+    """
     if target.talos is not None:
         from etcd_dr.bootstrap.talos import connect_talos
 
-        return connect_talos(target, surroundings)
+        return connect_talos(target, surroundings, for_snapshots=for_snapshots)
     from etcd_dr.bootstrap.etcd import connect_etcd
 
     return connect_etcd(target.need_etcd(), surroundings)

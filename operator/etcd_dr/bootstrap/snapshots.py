@@ -22,7 +22,7 @@ def pipeline_ports(
     """Return everything that taking a snapshot talks to. Raises ConfigError and FileUnreadable for keys."""
     steady_allocator()
     return PipelinePorts(
-        connector=connect_members(target, surroundings),
+        connector=connect_members(target, surroundings, for_snapshots=True),
         store=store,
         encoder=make_encoder(target.need_recipients(), target.compression),
         scratch=make_scratch(target),

@@ -26,7 +26,7 @@ def talos_nodes(section: TalosSection, surroundings: Surroundings) -> TalosNodes
     return TalosNodes(access, clock=surroundings.clock)
 
 
-def connect_talos(target: Target, surroundings: Surroundings) -> TalosConnector:
+def connect_talos(target: Target, surroundings: Surroundings, *, for_snapshots: bool) -> TalosConnector:
     """Return a connector that takes snapshots through Talos. Where etcd is configured too, it answers for hashes."""
     section = target.need_talos()
     etcd: EtcdConnector | None = None
@@ -35,4 +35,4 @@ def connect_talos(target: Target, surroundings: Surroundings) -> TalosConnector:
 
         etcd = connect_etcd(target.etcd, surroundings)
     scratch = make_scratch(target) if section.compare_copies and etcd is None else None
-    return TalosConnector(talos_nodes(section, surroundings), etcd=etcd, scratch=scratch)
+    return TalosConnector(talos_nodes(section, surroundings), etcd=etcd, scratch=scratch, is_lenient=for_snapshots)

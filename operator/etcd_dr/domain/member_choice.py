@@ -185,7 +185,13 @@ def _candidate(observed: ObservedMember, quorum_revision: int | None, behind: st
             f"etcd {version} on {observed.label} may send pages of a replaced file under a right digest "
             "(fixed in 3.4.38, 3.5.23, 3.6.5): only the intact and consistent proofs tell"
         )
-    if quorum_revision is None:
+    if quorum_revision is None and not _progress(observed):
+        warnings.append(
+            f"nobody may ask {observed.label} how far it has come: the snapshot holds what it has, which may not be "
+            "the newest"
+        )
+        reason = "its role and its progress are not told"
+    elif quorum_revision is None:
         warnings.append(
             f"no quorum answered: the snapshot holds what {observed.label} has, which may not be the newest"
         )
@@ -196,10 +202,10 @@ def _candidate(observed: ObservedMember, quorum_revision: int | None, behind: st
 
 
 def _progress(observed: ObservedMember) -> str:
-    """Say how far the member has come; Talos does not tell revisions."""
+    """Say how far the member has come; Talos does not tell revisions, and an old one tells some roles nothing."""
     if observed.revision or observed.status is None:
         return f"revision {observed.revision}"
-    return f"raft index {observed.status.raft_applied_index}" if observed.status.raft_applied_index else "nobody knows"
+    return f"raft index {observed.status.raft_applied_index}" if observed.status.raft_applied_index else ""
 
 
 def _by_role(candidate: Candidate) -> tuple[int, int]:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -44,9 +45,13 @@ ROLES_FOR: dict[str, tuple[TalosRole, ...]] = {
 }
 
 
-def least_role(call: str, *, is_sensitive: bool = False) -> TalosRole:
-    """Return the least role that may make a call; `is_sensitive` for a resource that only administrators may read."""
-    return TalosRole.ADMIN if is_sensitive else ROLES_FOR.get(call, _READER)[0]
+def missing_role(call: str, own: Sequence[str], *, is_sensitive: bool = False) -> TalosRole:
+    """Return the least role that would let a refused call through; `is_sensitive` for an administrators' resource.
+
+    One that we have is not it: an older release asks for more than today's.
+    """
+    roles = _ADMIN if is_sensitive else ROLES_FOR.get(call, _READER)
+    return next((role for role in roles if role not in own), TalosRole.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
-from etcd_dr.domain.talos import least_role
+from etcd_dr.domain.talos import missing_role
 from etcd_dr.errors import (
     AccessDenied,
     EtcdError,
@@ -67,7 +67,7 @@ def denied(
     call: str, *, address: str, roles: Sequence[str], is_sensitive: bool, context: dict[str, str]
 ) -> AccessDenied:
     """Return the error for a role that is missing."""
-    needed = least_role(call, is_sensitive=is_sensitive)
+    needed = missing_role(call, roles, is_sensitive=is_sensitive)
     own = ", ".join(roles) or "none"
     return AccessDenied(
         f"{call} needs the role {needed}, and this certificate has: {own}",

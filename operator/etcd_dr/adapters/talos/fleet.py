@@ -58,7 +58,7 @@ class TalosNodes:
                 subject=context.origin,
                 next_step="Name the control plane nodes with --nodes IP,IP,IP or in talos.nodes of the configuration.",
             )
-        return tuple(dict.fromkeys(self._shown(text) for text in named))
+        return tuple(dict.fromkeys(self.shown(text) for text in named))
 
     def open(self, address: str) -> GrpclibTalosNode:
         context = self.context()
@@ -88,7 +88,8 @@ class TalosNodes:
         through = parse_address(context.endpoints[0])
         return NodeAddress(through.host, through.port, forward_to=address.host)
 
-    def _shown(self, text: str) -> str:
+    def shown(self, text: str) -> str:
+        """Return an address in the form that names the node everywhere. Raises ConfigError."""
         address = parse_address(text)
         return address.host if self._access.forward else str(address)
 

@@ -3,7 +3,7 @@
 - Talos tells neither etcd's cluster id nor a revision. The first is stood in for by the cluster's Talos authority;
   the second is 0, which means `not told`.
 - A release that does not let our role ask for the status (os:etcd:backup before 1.9.6 and 1.10.1), or has no such call
-  (before 1.5), still serves a snapshot: the status is then empty but for that.
+  (before 1.5), still serves a snapshot: with `is_lenient` the status is then empty, and not an error.
 - HashKV is not passed on by Talos. Where etcd's own certificates are configured, etcd is asked itself, on the same
   node; else, where that is wanted, the hash is computed from a second snapshot that this node sends.
 """
@@ -45,24 +45,28 @@ class TalosMember:
         self,
         node: TalosNode,
         *,
+        endpoint: str,
         cluster_id: int,
         etcd: EtcdMember | None = None,
         scratch: ScratchSpace | None = None,
+        is_lenient: bool = False,
     ) -> None:
         self._node = node
+        self._endpoint = endpoint
         self._cluster_id = cluster_id
         self._etcd = etcd
         self._scratch = scratch
+        self._is_lenient = is_lenient
 
     @property
     def endpoint(self) -> str:
-        return self._node.address
+        return self._endpoint
 
     def status(self, *, deadline: float) -> MemberStatus:
         try:
             told = self._node.etcd_status(deadline=deadline)
         except EtcdError as error:
-            if not _may_not_ask(error):
+            if not self._is_lenient or not _may_not_ask(error):
                 raise
             told = _UNKNOWN
         if self._etcd is not None:
@@ -73,7 +77,7 @@ class TalosMember:
         try:
             members = self._node.etcd_members(local=not linearizable, deadline=deadline)
         except EtcdError as error:
-            if not _may_not_ask(error):
+            if not self._is_lenient or not _may_not_ask(error):
                 raise
             members = ()
         return MemberList(self._cluster_id, members)
@@ -100,7 +104,7 @@ class TalosMember:
         try:
             self._node.etcd_members(local=not linearizable, deadline=deadline)
         except AccessDenied as error:
-            if not _may_not_ask(error):
+            if not self._is_lenient or not _may_not_ask(error):
                 raise
             raise EtcdError(
                 "whether there is a quorum may not be asked with this role",

@@ -126,3 +126,10 @@ DOORS: tuple[Door | Group, ...] = (
         when_stopped=_ONLY_READS,
     ),
 )
+    Door(
+        "doctor",
+        f"{_COMMANDS}.doctor",
+        "Find out what is wrong with a Talos control plane.",
+        failure_status=NAGIOS_UNKNOWN,
+        when_stopped=_ONLY_READS,
+    ),

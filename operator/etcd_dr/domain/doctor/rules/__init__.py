@@ -1,0 +1,1 @@
+"""The doctor's rules, one family a file; `evaluation` lists them."""

@@ -1,0 +1,113 @@
+"""`etcd-dr doctor`: what is wrong with a Talos control plane, with the evidence and a command to paste."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.config import Target
+from etcd_dr.config.duration import parse_duration
+from etcd_dr.domain.answer import Failure
+from etcd_dr.domain.doctor import EXPLANATIONS, diagnose
+from etcd_dr.domain.doctor.report import doctor_document
+from etcd_dr.domain.snapshot_facts import SnapshotFacts
+from etcd_dr.entrypoints.cli.doctor_page import doctor_page, explanation_page
+from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, open_place
+from etcd_dr.entrypoints.cli.run import Run
+from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
+from etcd_dr.entrypoints.cli.tables import draw
+from etcd_dr.errors import ConfigError, StoreError, UsageError
+from etcd_dr.workflows.read_catalogue import read_catalogue
+
+_TIMEOUT = timedelta(seconds=5)
+
+
+def command(
+    run: Run,
+    *,
+    node: Annotated[
+        list[str] | None, typer.Option("--node", metavar="IP", help="Look at this node only; repeatable.")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="TIME", help="Deadline for each node (5s), such as 3s.")
+    ] = None,
+    explain: Annotated[
+        str | None, typer.Option("--explain", metavar="CODE", help="Say what a finding's code means, and end.")
+    ] = None,
+    snapshots: Annotated[
+        bool, typer.Option("--snapshots/--no-snapshots", help="Judge the age and proofs of stored snapshots, too.")
+    ] = True,
+) -> int:
+    """Find out what is wrong with a Talos control plane.
+
+    Answers within seconds, whatever hangs. Exit status 0 is ok, 1 warning, 2 critical, 3 unknown, as Nagios has it.
+    """
+    if explain is not None:
+        return _explain(run, explain)
+    from etcd_dr.bootstrap.doctor import look_at_talos  # noqa: PLC0415 - imports gRPC, which --explain needs not
+
+    target, deadline = run.target(), _deadline(timeout)
+    _need_talos(target)
+    with stopped_by_signals() as switch:
+        shared = run.surroundings(switch, with_events=False)
+        begun = shared.clock.monotonic()
+        stored = _stored(run, target, shared) if snapshots and target.store is not None else None
+        seen = look_at_talos(target, shared, nodes=node or (), deadline=deadline, stored=stored)
+        seconds = shared.clock.monotonic() - begun
+    report = diagnose(seen, cluster=target.name or NAME_FOR_THE_FIRST, seconds=seconds)
+    run.answer(doctor_document(report), table=lambda: draw(run.screen, doctor_page(report)))
+    return report.exit_status
+
+
+def _explain(run: Run, code: str) -> int:
+    explanation = EXPLANATIONS.get(code)
+    if explanation is None:
+        near = [known for known in EXPLANATIONS if code.rpartition(".")[2] in known or known.startswith(code)]
+        raise UsageError(
+            "is not the code of a finding",
+            subject=code[:80],
+            next_step=f"Perhaps one of: {', '.join(near or EXPLANATIONS)}",
+        )
+    document = {
+        "code": code,
+        "symptom": explanation.symptom,
+        "checked": explanation.checked,
+        "remedy": explanation.remedy,
+    }
+    run.answer(document, table=lambda: draw(run.screen, explanation_page(code, explanation)))
+    return 0
+
+
+def _need_talos(target: Target) -> None:
+    if target.talos is None:
+        raise ConfigError(
+            "nothing says how the Talos nodes are reached, and the doctor knows Talos only so far",
+            next_step="Name a talosconfig with --talosconfig FILE, or in a file given by --config (talos). For other "
+            "clusters: etcd-dr health",
+        )
+
+
+def _stored(run: Run, target: Target, shared: Surroundings) -> SnapshotFacts:
+    """Read the catalogue; a store that fails is a fact too."""
+    section = target.need_store()
+    try:
+        with open_place(run, shared) as place:
+            catalogue = read_catalogue(place.store, place.layout)
+            return SnapshotFacts.from_catalogue(catalogue, store=place.store.url(), interval=None)
+    except (StoreError, UsageError) as error:
+        return SnapshotFacts(store=section.name, failure=Failure.of(error))
+
+
+def _deadline(text: str | None) -> float:
+    if text is None:
+        return _TIMEOUT.total_seconds()
+    try:
+        said = parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise UsageError(str(error), subject="--timeout") from error
+    if not 0 < said <= 600:
+        raise UsageError("must be between 0 and 10 minutes", subject="--timeout")
+    return said
