@@ -14,10 +14,10 @@ read at v1.13.9), with the differences between releases that matter to a recover
 
 from __future__ import annotations
 
+from real.peers.talos.caller import Caller, reset_of
 from real.peers.talos.double import TalosDouble
-from real.peers.talos.machine import Machine
-
 from real.peers.talos.faults import Faults
+from real.peers.talos.machine import Machine
 from real.peers.talos.settings import Pace, TalosRelease, TalosSettings
 
-__all__ = ["Faults", "Machine", "Pace", "TalosDouble", "TalosRelease", "TalosSettings"]
+__all__ = ["Caller", "Faults", "Machine", "Pace", "TalosDouble", "TalosRelease", "TalosSettings", "reset_of"]

@@ -26,6 +26,7 @@ from etcd_dr.adapters.local_cluster.child import log_tail
 from etcd_dr.adapters.local_cluster.pki import TlsFiles
 from real.peers.talos.addresses import free_network
 from real.peers.talos.api import MachineApi
+from real.peers.talos.caller import Caller
 from real.peers.talos.etcd_service import StartMode
 from real.peers.talos.faults import Faults
 from real.peers.talos.machine import Machine
@@ -129,6 +130,11 @@ class TalosDouble:
             endpoints=self.endpoints if endpoints is None else endpoints,
             nodes=nodes,
         )
+
+    def caller(self, machine: Machine | None = None, *, roles: Sequence[str] = (ADMIN,)) -> Caller:
+        """Return a bare client of a machine, the first one by default, with a certificate of these roles."""
+        config = self.talosconfig("-".join(roles).replace(":", "-") or "none", roles=roles)
+        return Caller(config, (machine or self.machines[0]).address, port=self.settings.port)
 
     def boot(self) -> None:
         """Switch on every machine that is off; where a formed cluster is wanted, wait until it is healthy."""
@@ -261,6 +267,10 @@ class TalosDouble:
 
     async def _switch_all_off(self) -> None:
         await asyncio.gather(*(machine.switch_off() for machine in self.machines))
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     def _build(self) -> None:
         settings = self.settings

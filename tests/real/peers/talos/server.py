@@ -84,13 +84,13 @@ class _DroppingServer(Server):
 
     def cut(self) -> None:
         for protocol in self._protocols:
-            if not _is_closed(protocol):
+            if hasattr(protocol, "connection") and not _is_closed(protocol):
                 protocol.connection._transport.abort()
 
 
 def _is_closed(protocol: H2Protocol) -> bool:
-    connection = getattr(protocol, "connection", None)
-    return connection is not None and connection._transport.is_closing()
+    connection = getattr(protocol, "connection", None)  # there is none before the handshake is over
+    return connection is not None and connection.is_closing()
 
 
 class _Methods:

@@ -1,0 +1,549 @@
+"""What the double of a Talos control plane promises about losing etcd and getting it back, and about its faults.
+
+One test for each thing that a recovery has to know of Talos: Bootstrap answers before it restores, a failure leaves
+data behind, joiners are learners first.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+from grpclib import GRPCError
+from grpclib.const import Status
+from grpclib.exceptions import StreamTerminatedError
+
+from etcd_dr.adapters.local_cluster import EtcdBinaries
+from etcd_dr.adapters.talos.proto import machine_pb2
+from real.peers.talos import Caller, Machine, TalosDouble, reset_of
+from real.peers.talos.calls import Refusal
+from real.peers.talos.faults import NOT_READY_FOR_RECOVERY, TIME_NOT_SYNCED
+from real.peers.talos.node import RECOVERY_SNAPSHOT
+
+RECOVER = machine_pb2.BootstrapRequest(recover_etcd=True)
+NOT_EMPTY = (Status.ALREADY_EXISTS, "etcd data directory is not empty")
+MakeDouble = Callable[..., TalosDouble]
+
+
+def refused(call: Callable[[], object]) -> tuple[Status, str]:
+    """Return the status and the words that a call is refused with."""
+    with pytest.raises(GRPCError) as caught:
+        call()
+    return caught.value.status, caught.value.message or ""
+
+
+def is_empty(machine: Machine) -> bool:
+    return machine.node.etcd_directory_is_empty
+
+
+def wiped_with_snapshot(double: TalosDouble) -> tuple[Caller, bytes]:
+    """Write a key, take a snapshot, and wipe all machines; return a caller of the first and the snapshot."""
+    double.put(b"/kept", b"treasure")
+    caller = double.caller()
+    snapshot = caller.content("EtcdSnapshot")
+    for machine in double.machines:
+        double.lose_data(machine)
+    for machine in double.machines:
+        double.wait_for_state(machine, "Preparing")
+    return caller, snapshot
+
+
+def test_a_machine_nobody_bootstrapped_waits_in_preparing(talos_double: MakeDouble) -> None:
+    """The walk of the phases, in order: it waits for one thing less each time, then for a cluster to join."""
+    double = talos_double(nodes=1, start="unbootstrapped", release="1.12.0")
+    [machine] = double.machines
+
+    double.wait_for_event(machine, "Running pre state")
+
+    told = [(event.state, event.message) for event in machine.etcd_history.events]
+    assert told[0] == ("Starting", "Starting service")
+    assert told[1] == ("Waiting", 'Waiting for service "cri" to be "up", time sync, network, etcd spec')
+    assert told[-2:] == [("Waiting", "Waiting for etcd spec"), ("Preparing", "Running pre state")]
+    assert machine.etcd_history.health.is_healthy is None
+    assert is_empty(machine)
+
+
+def test_bootstrap_without_recovery_makes_an_empty_cluster(talos_double: MakeDouble) -> None:
+    """The other machines join by themselves, as learners that are promoted, one at a time."""
+    double = talos_double(start="unbootstrapped")
+
+    double.caller().call("Bootstrap")
+    double.wait_until_healthy()
+
+    assert [member.isLearner for member in double.members()] == [False, False, False]
+    log = "".join(machine.node.machined_log.read_text() for machine in double.machines)
+    assert log.count("successfully promoted etcd member") == 2
+
+
+def test_bootstrap_restores_what_was_uploaded(talos_double: MakeDouble) -> None:
+    """Bootstrap answers before the restore, which then brings the data back and uses the upload up."""
+    double = talos_double(nodes=1)
+    caller, snapshot = wiped_with_snapshot(double)
+    [machine] = double.machines
+    machine.faults.restore_takes = 0.3
+
+    caller.upload(snapshot, chunk_bytes=4096)
+    caller.call("Bootstrap", RECOVER)
+    state_when_answered, was_empty = machine.etcd_history.state, is_empty(machine)
+    double.wait_until_healthy()
+
+    assert state_when_answered in {"Starting", "Waiting", "Preparing"}
+    assert was_empty
+    assert double.get(b"/kept") == b"treasure"
+    assert not machine.node.path(RECOVERY_SNAPSHOT).exists()
+    assert machine.etcd_history.messages[0] == "Starting service"
+
+
+@pytest.mark.every_etcd
+@pytest.mark.matrix
+def test_three_machines_come_back_from_one_snapshot(talos_double: MakeDouble, etcd_binaries: EtcdBinaries) -> None:
+    """One machine restores, the others join it with the data, and all of them end as voters."""
+    if etcd_binaries.etcdutl is None:
+        pytest.skip("etcdutl came with etcd 3.5")
+    double = talos_double()
+    caller, snapshot = wiped_with_snapshot(double)
+
+    caller.upload(snapshot)
+    caller.call("Bootstrap", RECOVER)
+    double.wait_until_healthy()
+
+    assert double.get(b"/kept", machine=double.machines[2]) == b"treasure"
+    assert {member.name for member in double.members()} == {"talos-1", "talos-2", "talos-3"}
+    assert not any(member.isLearner for member in double.members())
+
+
+def test_bootstrap_to_recover_needs_an_upload(talos_double: MakeDouble) -> None:
+    """Nothing is said against it when it is called; the service fails afterwards, for good."""
+    double = talos_double(nodes=1, start="unbootstrapped")
+
+    double.caller().call("Bootstrap", RECOVER)
+
+    event = double.wait_for_event(double.machines[0], "Failed to run pre stage")
+    assert event.endswith("error verifying snapshot: stat /var/lib/etcd.snapshot: no such file or directory")
+    assert double.machines[0].etcd_history.state == "Failed"
+
+
+def test_upload_takes_garbage_and_the_restore_says_so(talos_double: MakeDouble) -> None:
+    """EtcdRecover looks at nothing; what is no database fails before anything is copied."""
+    double = talos_double(nodes=1, start="unbootstrapped")
+    caller = double.caller()
+
+    caller.upload(b"no database at all" * 1000)
+    caller.call("Bootstrap", RECOVER)
+
+    event = double.wait_for_event(double.machines[0], "Failed to run pre stage")
+    assert event.startswith("Failed to run pre stage: error verifying snapshot: ")
+    assert is_empty(double.machines[0])
+
+
+def test_a_wrong_checksum_leaves_data_behind(talos_double: MakeDouble) -> None:
+    """The database is copied before its checksum is looked at, so the next Bootstrap meets a directory in use."""
+    double = talos_double(nodes=1)
+    caller, snapshot = wiped_with_snapshot(double)
+
+    caller.upload(snapshot[:-1] + bytes([snapshot[-1] ^ 1]))
+    caller.call("Bootstrap", RECOVER)
+
+    event = double.wait_for_event(double.machines[0], "Failed to run pre stage")
+    assert event.startswith("Failed to run pre stage: error recovering from the snapshot: expected sha256 [")
+    assert not is_empty(double.machines[0])
+    assert refused(lambda: caller.call("Bootstrap", RECOVER)) == NOT_EMPTY
+
+
+def test_a_snapshot_without_checksum_wants_to_be_told(talos_double: MakeDouble) -> None:
+    """A copied database is restored when its checksum is not asked for."""
+    double = talos_double(nodes=1)
+    caller, snapshot = wiped_with_snapshot(double)
+
+    caller.upload(snapshot[:-32])
+    caller.call("Bootstrap", machine_pb2.BootstrapRequest(recover_etcd=True, recover_skip_hash_check=True))
+    double.wait_until_healthy()
+
+    assert double.get(b"/kept") == b"treasure"
+
+
+def test_bootstrap_on_a_member_is_refused(shared_talos: TalosDouble) -> None:
+    """A healthy member takes an upload, and keeps it, and refuses the Bootstrap."""
+    caller, snapshot = shared_talos.caller(), shared_talos.machines[0].node.path(RECOVERY_SNAPSHOT)
+
+    caller.upload(b"stale")
+    kept = snapshot.exists()
+    snapshot.unlink()
+
+    assert kept
+    assert refused(lambda: caller.call("Bootstrap", RECOVER)) == NOT_EMPTY
+
+
+def test_init_machines_ignore_the_snapshot(talos_double: MakeDouble) -> None:
+    """On type init Bootstrap passes every check and makes an empty cluster."""
+    double = talos_double(nodes=1, machine_types={0: "init"})
+    double.put(b"/kept", b"treasure")
+    caller = double.caller()
+    snapshot = caller.content("EtcdSnapshot")
+    [machine] = double.machines
+    machine.faults.unmet.add("etcd spec")  # or it would make a cluster of its own at once
+    double.lose_data(machine)
+
+    caller.upload(snapshot)
+    caller.call("Bootstrap", RECOVER)
+    machine.faults.unmet.clear()
+    double.wait_until_healthy()
+
+    assert double.get(b"/kept") is None
+    assert machine.node.path(RECOVERY_SNAPSHOT).exists()
+
+
+def test_bootstrap_ends_differently_in_older_releases(talos_double: MakeDouble) -> None:
+    """Up to 1.12 the waiting service fails first; the events tell, the service's own history begins anew."""
+    double = talos_double(nodes=1, start="unbootstrapped", release="1.12.0")
+    double.wait_for_state(double.machines[0], "Preparing")
+
+    double.caller().call("Bootstrap")
+    double.wait_until_healthy()
+
+    log = double.machines[0].node.machined_log.read_text()
+    assert "service[etcd](Failed): Failed to run pre stage: context canceled" in log
+    assert "service[etcd](Finished): Bootstrap requested" in log
+
+
+def test_reset_wipes_ephemeral_and_nothing_else(talos_double: MakeDouble) -> None:
+    """The machine comes back with another boot id, its configuration, an empty /var, and waits to be bootstrapped."""
+    double = talos_double(nodes=1)
+    [machine] = double.machines
+    caller, boot_id = double.caller(), machine.boot_id
+
+    reset = caller.call("Reset", reset_of("EPHEMERAL")).messages[0]
+    double.wait_until(lambda: machine.boot_id != boot_id and machine.is_on)
+    double.wait_for_event(machine, "Running pre state")
+
+    assert reset.actor_id
+    assert is_empty(machine)
+    assert machine.machine_config is not None
+    read = machine_pb2.ReadRequest(path="/proc/sys/kernel/random/boot_id")
+    assert caller.content("Read", read).decode().strip() == machine.boot_id
+
+
+def test_reset_without_labels_takes_the_machine_away(talos_double: MakeDouble) -> None:
+    """The whole disk means the configuration too: nothing answers there any more."""
+    double = talos_double(nodes=1)
+    [machine] = double.machines
+
+    double.caller().call("Reset", reset_of())
+    double.wait_until(lambda: machine.stage == "maintenance")
+
+    assert machine.machine_config is None
+    with pytest.raises((OSError, StreamTerminatedError)):
+        double.caller().call("Version", seconds=5)
+
+
+def test_reset_names_what_it_cannot_wipe(talos_double: MakeDouble) -> None:
+    """A label that is not there, and one that is only a directory, are refused."""
+    caller = talos_double(nodes=1).caller()
+
+    status, directory = refused(lambda: caller.call("Reset", reset_of("ETCD")))
+    _, missing = refused(lambda: caller.call("Reset", reset_of("NOTHING")))
+
+    assert status is Status.UNKNOWN
+    assert directory.startswith('failed to reset: volume "ETCD" resides on volume "EPHEMERAL"')
+    assert missing.startswith('failed to get volume status with label "NOTHING": ')
+
+
+def test_a_volume_of_etcds_own_survives_the_reset_of_ephemeral(talos_double: MakeDouble) -> None:
+    """From 1.14 the data may lie on a partition that has to be named too."""
+    double = talos_double(nodes=1, release="1.14.0", etcd_volume=True)
+    [machine] = double.machines
+    boot_id, caller = machine.boot_id, double.caller()
+
+    caller.call("Reset", reset_of("EPHEMERAL"))
+    double.wait_until(lambda: machine.boot_id != boot_id and machine.etcd.is_healthy)
+    kept, boot_id = not is_empty(machine), machine.boot_id
+    caller.call("Reset", reset_of("EPHEMERAL", "ETCD"))
+    double.wait_until(lambda: machine.boot_id != boot_id and machine.etcd_history.state == "Preparing")
+
+    assert kept
+    assert is_empty(machine)
+
+
+def test_leaving_empties_the_directory_and_etcd_stays_down(talos_double: MakeDouble) -> None:
+    """The member is gone from the others' list; up to 1.13 so is the directory itself."""
+    double = talos_double()
+    leaver = double.machines[2]
+
+    double.caller(leaver).call("EtcdLeaveCluster")
+
+    assert leaver.etcd_history.state == "Finished"
+    assert not leaver.node.path("/var/lib/etcd").exists()
+    assert {member.name for member in double.members()} == {"talos-1", "talos-2"}
+
+
+def test_removing_an_unknown_member_is_not_found(shared_talos: TalosDouble) -> None:
+    """Its id is decimal in the text."""
+    request = machine_pb2.EtcdRemoveMemberByIDRequest(member_id=4711)
+
+    answer = refused(lambda: shared_talos.caller().call("EtcdRemoveMemberByID", request))
+
+    assert answer == (Status.NOT_FOUND, "failed to remove member 4711: etcdserver: member not found")
+
+
+def test_leadership_is_forfeited_to_another_member(shared_talos: TalosDouble) -> None:
+    """The answer names the new leader, and is empty where the member did not lead."""
+    statuses = {
+        machine: shared_talos.caller(machine).call("EtcdStatus").messages[0].member_status
+        for machine in shared_talos.machines
+    }
+    [leader] = [machine for machine, status in statuses.items() if status.member_id == status.leader]
+    follower = next(machine for machine in shared_talos.machines if machine is not leader)
+
+    nobody = shared_talos.caller(follower).call("EtcdForfeitLeadership").messages[0].member
+    heir = shared_talos.caller(leader).call("EtcdForfeitLeadership").messages[0].member
+
+    assert nobody == ""
+    assert heir in {machine.hostname for machine in shared_talos.machines if machine is not leader}
+
+
+def test_leadership_of_one_cannot_be_forfeited(talos_double: MakeDouble) -> None:
+    """There is nobody to take it."""
+    answer = refused(lambda: talos_double(nodes=1).caller().call("EtcdForfeitLeadership"))
+
+    text = "failed to forfeit leadership: cannot forfeit leadership, only one member"
+    assert answer == (Status.UNKNOWN, text)
+
+
+def test_calls_wait_for_etcd_until_their_deadline(talos_double: MakeDouble) -> None:
+    """Where etcd is down nothing is refused: the caller's deadline is the only end, and the rest of the API answers."""
+    double = talos_double(nodes=1)
+    [machine] = double.machines
+    machine.faults.etcd_crashes_with = "out of luck"
+    double.kill_etcd(machine)
+    double.wait_for_event(machine, "exit code 1")
+
+    for call in ("EtcdStatus", "EtcdMemberList", "EtcdAlarmList"):
+        with pytest.raises(TimeoutError):
+            double.caller().call(call, seconds=0.3)
+    services = double.caller().call("ServiceList").messages[0].services
+
+    [etcd] = [service for service in services if service.id == "etcd"]
+    crash = 'task "etcd" failed: exit code 1 (last log "out of luck")'
+    assert f"Error running Containerd(etcd), going to restart forever: {crash}" in machine.etcd_history.messages
+    assert not etcd.health.healthy
+
+
+def test_a_member_without_quorum_says_so(talos_double: MakeDouble) -> None:
+    """With two of three gone the third runs on, is not healthy, and still gives its snapshot."""
+    double = talos_double()
+    first, *others = double.machines
+    for machine in others:
+        double.switch_off(machine)
+
+    event = double.wait_for_event(first, "Health check failed")
+    refusal = refused(lambda: double.caller().call("EtcdMemberList"))
+
+    assert event in {
+        "Health check failed: context deadline exceeded",
+        "Health check failed: etcdserver: request timed out",
+    }
+    assert refusal == (Status.UNKNOWN, "etcdserver: no leader")
+    assert "etcdserver: no leader" in double.caller().call("EtcdStatus").messages[0].member_status.errors
+    assert double.caller().content("EtcdSnapshot")
+
+
+def test_a_killed_etcd_is_started_again(talos_double: MakeDouble) -> None:
+    """Talos restarts it, and the history tells both."""
+    double = talos_double(nodes=1)
+    [machine] = double.machines
+
+    double.kill_etcd(machine, number=signal.SIGKILL)
+    double.wait_for_event(machine, "exit code 137")
+    double.wait_until_healthy()
+
+    starts = [message for message in machine.etcd_history.messages if message.startswith("Started task etcd")]
+    assert len(starts) == 2
+
+
+def test_a_stuck_learner_blocks_the_next_one(talos_double: MakeDouble) -> None:
+    """It is never promoted, its health says what it is, and a reboot does not change that; removing it does."""
+    double = talos_double(start="unbootstrapped")
+    first, stuck, third = double.machines
+    stuck.faults.is_never_promoted = True
+    third.faults.never_joins = True
+
+    double.caller().call("Bootstrap")
+    double.wait_for_event(stuck, "Health check failed: etcdserver: rpc not supported for learner")
+    third.faults.never_joins = False
+    double.wait_until(lambda: "too many learner members in cluster" in third.node.machined_log.read_text())
+    [learner] = [member for member in double.members() if member.isLearner]
+    stuck.faults.is_never_promoted = False
+    double.reboot(stuck)
+    double.wait_for_event(stuck, "Health check failed: etcdserver: rpc not supported for learner")
+    request = machine_pb2.EtcdRemoveMemberByIDRequest(member_id=learner.ID)
+    double.caller().call("EtcdRemoveMemberByID", request)
+    double.lose_data(stuck)
+    double.wait_until_healthy()
+
+    assert first.etcd.is_healthy
+    assert len(double.members()) == 3
+
+
+def test_a_machine_that_lost_its_disk_takes_its_place_again(talos_double: MakeDouble) -> None:
+    """The member of its name is removed, and it joins as a new one."""
+    double = talos_double()
+    lost = double.machines[1]
+    before = {member.name: member.ID for member in double.members()}
+
+    double.lose_data(lost)
+    double.wait_until_healthy()
+
+    after = {member.name: member.ID for member in double.members()}
+    assert set(after) == set(before)
+    assert after[lost.hostname] != before[lost.hostname]
+
+
+class TestFaults:
+    """Each switch does what it says, and no more."""
+
+    def test_a_stream_ends_well_before_its_end(self, shared_talos: TalosDouble) -> None:
+        """The call succeeds with too little."""
+        shared_talos.machines[0].faults.snapshot_ends_at = 5_000
+
+        content = shared_talos.caller().content("EtcdSnapshot")
+        shared_talos.machines[0].faults.snapshot_ends_at = None
+
+        assert len(content) == 5_000
+
+    def test_a_stream_stalls(self, shared_talos: TalosDouble) -> None:
+        """Only the caller's deadline ends it."""
+        shared_talos.machines[0].faults.snapshot_stalls_at = 5_000
+
+        with pytest.raises(TimeoutError):
+            shared_talos.caller().content("EtcdSnapshot", seconds=0.4)
+
+        shared_talos.machines[0].faults.snapshot_stalls_at = None
+
+    def test_a_byte_flips(self, shared_talos: TalosDouble) -> None:
+        """One byte differs in a stream of the right length."""
+        machine = shared_talos.machines[0]
+        whole = shared_talos.caller().content("EtcdSnapshot")
+        machine.faults.snapshot_flips_at = len(whole) - 10
+
+        bent = shared_talos.caller().content("EtcdSnapshot")
+        machine.faults.snapshot_flips_at = None
+
+        assert len(bent) == len(whole)
+        assert bent[-32:] != whole[-32:]
+
+    def test_an_upload_breaks_off(self, shared_talos: TalosDouble) -> None:
+        """Nothing of it is kept."""
+        machine = shared_talos.machines[0]
+        machine.faults.recover_breaks_at = 100_000
+
+        answer = refused(lambda: shared_talos.caller().upload(bytes(400_000)))
+        machine.faults.recover_breaks_at = None
+
+        assert answer[0] is Status.UNAVAILABLE
+        assert not machine.node.path(RECOVERY_SNAPSHOT).exists()
+
+    @pytest.mark.parametrize(
+        ("call", "refusal"), [("Bootstrap", TIME_NOT_SYNCED), ("EtcdStatus", Refusal(Status.UNAVAILABLE, "busy"))]
+    )
+    def test_calls_are_refused_as_often_as_said(self, shared_talos: TalosDouble, call: str, refusal: Refusal) -> None:
+        """And answered as ever after that."""
+        shared_talos.machines[0].faults.refuse(call, refusal, times=2)
+        caller = shared_talos.caller()
+
+        answers = [refused(lambda: caller.call(call)) for _ in range(2)]
+
+        assert answers == [(refusal.status, refusal.message)] * 2
+        if call == "EtcdStatus":
+            assert caller.call(call).messages
+        else:
+            assert refused(lambda: caller.call(call)) == NOT_EMPTY
+
+    def test_an_upload_may_come_too_early(self, shared_talos: TalosDouble) -> None:
+        """The upload itself can be refused, before anything is read."""
+        shared_talos.machines[0].faults.refuse("EtcdRecover", NOT_READY_FOR_RECOVERY)
+
+        answer = refused(lambda: shared_talos.caller().upload(b"early"))
+
+        assert answer == (Status.FAILED_PRECONDITION, "etcd service is not ready for recovery yet")
+
+    def test_a_clock_without_time(self, talos_double: MakeDouble) -> None:
+        """The status tells, Bootstrap refuses, and after a boot the service waits for it."""
+        double = talos_double(nodes=1, start="unbootstrapped")
+        [machine] = double.machines
+        machine.faults.clock_is_unsynced = True
+
+        answer = refused(lambda: double.caller().call("Bootstrap"))
+        double.reboot(machine)
+        double.wait_until(lambda: machine.etcd_history.messages[-1] == "Waiting for time sync")
+
+        assert answer == (Status.FAILED_PRECONDITION, "time is not in sync yet")
+        assert not double.caller().resource("TimeStatuses.v1alpha1.talos.dev", "node", namespace="runtime")["synced"]
+
+    def test_a_restore_fails_with_given_words(self, talos_double: MakeDouble) -> None:
+        """As on a full disk: the words are told, and a copy lies there."""
+        double = talos_double(nodes=1)
+        caller, snapshot = wiped_with_snapshot(double)
+        double.machines[0].faults.restore_fails_with = "write db: no space left on device"
+
+        caller.upload(snapshot)
+        caller.call("Bootstrap", RECOVER)
+
+        event = double.wait_for_event(double.machines[0], "error recovering from the snapshot")
+        assert event.endswith("write db: no space left on device")
+        assert not is_empty(double.machines[0])
+
+    def test_several_addresses_broke_restores_once(self, talos_double: MakeDouble) -> None:
+        """Up to 1.10.4 (talos#11257)."""
+        double = talos_double(nodes=1, release="1.10.4", extra_addresses=True)
+        caller, snapshot = wiped_with_snapshot(double)
+
+        caller.upload(snapshot)
+        caller.call("Bootstrap", RECOVER)
+
+        double.wait_for_event(double.machines[0], "URL scheme must be http")
+
+    def test_a_slow_promotion(self, talos_double: MakeDouble) -> None:
+        """The joiner stays a learner for that long, and is promoted then."""
+        double = talos_double(nodes=2, start="unbootstrapped")
+        joiner = double.machines[1]
+        joiner.faults.promotion_takes = 1.5
+
+        double.caller().call("Bootstrap")
+        double.wait_for_event(joiner, "rpc not supported for learner")
+        double.wait_until_healthy()
+
+        assert not any(member.isLearner for member in double.members())
+
+    def test_names_are_hidden(self, shared_talos: TalosDouble) -> None:
+        """Members without hostnames, as for a while after a reboot."""
+        shared_talos.machines[0].faults.hides_member_names = True
+
+        [answer] = shared_talos.caller().call("EtcdMemberList").messages
+        shared_talos.machines[0].faults.hides_member_names = False
+
+        assert {member.hostname for member in answer.members} == {""}
+
+    def test_a_reboot_in_the_middle(self, talos_double: MakeDouble) -> None:
+        """The machine reboots right after the call it was told; the upload survives that, on its disk."""
+        double = talos_double(nodes=1, start="unbootstrapped")
+        [machine] = double.machines
+        double.wait_for_state(machine, "Preparing")
+        boot_id = machine.boot_id
+        machine.faults.reboot_after = "EtcdRecover"
+
+        double.caller().upload(b"something")
+        double.wait_until(lambda: machine.boot_id != boot_id and machine.is_on)
+
+        assert machine.node.path(RECOVERY_SNAPSHOT).exists()
+
+    def test_a_call_hangs(self, shared_talos: TalosDouble) -> None:
+        """One call by name, and no other."""
+        shared_talos.machines[0].faults.hanging_calls.add("ServiceList")
+
+        with pytest.raises(TimeoutError):
+            shared_talos.caller().call("ServiceList", seconds=0.3)
+        version = shared_talos.caller().call("Version").messages
+        shared_talos.machines[0].faults.hanging_calls.clear()
+
+        assert version
