@@ -15,7 +15,8 @@ answered with "no" (a proof failed). `health` is the exception: 0/1/2/3, as Nagi
 
     EtcdDrError
       UsageError                  ConfigError
-      FileUnreadable              LocalStorageFull        ToolMissing           ToolFailed
+      FileUnreadable              FileExists              LocalStorageFull
+      ToolMissing                 ToolFailed
       SnapshotNotFound            SnapshotDamaged         ManifestInvalid       ProofFailed
         SnapshotAmbiguous         UnsupportedFormat         ManifestVersionUnknown
       DecryptionFailed            IdentityMissing         RecipientInvalid
@@ -80,6 +81,12 @@ class FileUnreadable(EtcdDrError):
     """A local file that was named cannot be read."""
 
     code, exit_status = "file.unreadable", 66
+
+
+class FileExists(EtcdDrError):
+    """A local file that would be written is there already, and nobody said to replace it."""
+
+    code, exit_status = "file.exists", 73
 
 
 class LocalStorageFull(EtcdDrError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from etcd_dr.adapters.local_files import DirectoryScratch, MemoryScratch, PartFiles
-from etcd_dr.errors import FileUnreadable, LocalStorageFull, UsageError
+from etcd_dr.errors import FileExists, FileUnreadable, LocalStorageFull, UsageError
 from etcd_dr.ports.local_files import ScratchSpace
 from fakes.local_files import FakeScratch
 
@@ -186,9 +187,28 @@ def test_name_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     part = PartFiles().begin_file(target, overwrite=False)
     target.write_bytes(b"mine")
 
-    with pytest.raises(UsageError):
+    with pytest.raises(FileExists):
         part.commit()
     part.abort()
+
+    assert target.read_bytes() == b"mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["snapshot.db"]
+
+
+def no_hard_links(_part: Path, _destination: Path) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+def test_medium_without_hard_links_takes_a_file_all_the_same(tmp_path: Path) -> None:
+    """A memory stick with FAT is where a snapshot goes when nothing else is left; what is there stays."""
+    files, target = PartFiles(link=no_hard_links), tmp_path / "snapshot.db"
+    first, second = (files.begin_file(target, overwrite=False) for _ in range(2))
+    first.write(b"mine")
+
+    first.commit()
+    with pytest.raises(FileExists):
+        second.commit()
+    second.abort()
 
     assert target.read_bytes() == b"mine"
     assert [path.name for path in tmp_path.iterdir()] == ["snapshot.db"]

@@ -41,6 +41,11 @@ def cli(tmp_path: Path) -> CommandLine:
     (tmp_path / "good.yaml").write_text(CONFIG % (tmp_path / "store"))
     (tmp_path / "cron.yaml").write_text((CONFIG % "/x").replace("prod,", 'prod, schedule: {cron: "61 * * * *"},'))
     (tmp_path / "duration.yaml").write_text((CONFIG % "/x").replace("prod,", "prod, snapshot: {stall_timeout: 30},"))
+    (tmp_path / "jitter.yaml").write_text(
+        (CONFIG % "/x").replace("prod,", 'prod, schedule: {cron: "@hourly", jitter: 2h},')
+    )
+    (tmp_path / "empty.yaml").write_text((CONFIG % "/x").replace('["http://127.0.0.1:1"]', "[]"))
+    (tmp_path / "lacks.yaml").write_text((CONFIG % "/x").replace("store: here, ", ""))
     (tmp_path / "key").write_text("this is no key\n")
     return CommandLine(tmp_path)
 
@@ -71,6 +76,9 @@ CASES = [
     ("--config etcd.db snapshot list", 78, "is not UTF-8"),
     ("--config cron.yaml snapshot list", 78, "schedule.cron"),
     ("--config duration.yaml snapshot list", 78, "has no unit"),
+    ("--config jitter.yaml snapshot list", 78, "jitter of 2h is not shorter than the 1h between two runs"),
+    ("--config empty.yaml snapshot list", 78, "needs at least 1 entry"),
+    ("--config lacks.yaml snapshot list", 78, "is missing"),
     ("--config good.yaml --cluster lab snapshot list", 64, "cluster lab: is not in the configuration"),
     ("--config good.yaml --cluster ../.. snapshot list", 64, "is not a cluster name"),
     # the store
@@ -110,6 +118,7 @@ CASES = [
     ("snapshot import text.db --no-encryption --store store", 65, "text"),
     ("snapshot import --no-encryption --store store", 64, "no file is named"),
     ("snapshot import etcd.db --label nonsense --no-encryption --store store", 64, "is not KEY=VALUE"),
+    ("snapshot import etcd.db --taken-at 2099-01-01T00:00:00Z --no-encryption --store store", 64, "lies in the future"),
     ("snapshot import etcd.db --taken-at soon --no-encryption --store store", 64, "is not a time"),
     # keys
     ("snapshot import etcd.db --store store", 78, "no recipient to encrypt to"),
@@ -130,7 +139,7 @@ CASES = [
     ("members --endpoints http://h:1 --user root:hunter2", 64, "can be read by every user"),
     ("members --endpoints http://h:1 --user root --password-file missing", 78, "missing"),
     ("snapshot save --endpoints http://h:1 --no-encryption store", 64, "is a directory"),
-    ("snapshot save --endpoints http://h:1 --no-encryption etcd.db", 64, "exists already"),
+    ("snapshot save --endpoints http://h:1 --no-encryption etcd.db", 73, "exists already"),
     ("snapshot save --endpoints http://h:1 --no-encryption nowhere/x.db", 66, "cannot be written to"),
     ("snapshot save --endpoints http://h:1 --store nowhere --no-encryption", 78, "the directory does not exist"),
     # health is a Nagios plugin: 3, unknown
@@ -255,7 +264,7 @@ def test_existing_file_is_not_replaced_unless_asked(cli: CommandLine) -> None:
     kept = target.read_text()
     done = cli("snapshot", "fetch", "--to", target, "--overwrite", "--store", cli.store)
 
-    assert_is_clear(refused, status=64, says="exists")
+    assert_is_clear(refused, status=73, says="exists")
     assert kept == "precious"
     assert done.status == 0
 

@@ -241,11 +241,11 @@ def test_interrupted_upload_is_listed_and_swept_when_old(shelf: Shelf) -> None:
     leftover.write_bytes(b"half")
 
     assert "not committed: 20260101T000000Z-0123456789ab" in shelf("list").out
-    assert "keep: 1 objects without a manifest" in shelf("prune", "--yes").out
+    assert "keep: 1 object without a manifest" in shelf("prune", "--yes").out
 
     swept = shelf.cli("snapshot", "prune", "--yes", environment={"ETCD_DR_OPERATOR__UPLOAD_GRACE": "1ms"})
 
-    assert "remove: 1 objects without a manifest" in swept.out
+    assert "remove: 1 object without a manifest" in swept.out
     assert not leftover.exists()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from etcd_dr.domain.catalogue import Snapshot
-from etcd_dr.errors import DecryptionFailed, EtcdDrError, ObjectMissing, SnapshotDamaged, StoreUnreachable, UsageError
+from etcd_dr.errors import DecryptionFailed, EtcdDrError, FileExists, ObjectMissing, SnapshotDamaged, StoreUnreachable
 from fakes.codec import FakeDecoder
 from fakes.etcd import snapshot_file
 from scenarios.snapshot_world import SnapshotWorld
@@ -100,7 +100,7 @@ def test_existing_file_is_kept_unless_overwriting_is_asked_for(
     """A fetch never takes an older file away by accident."""
     target.write_bytes(b"mine")
 
-    with pytest.raises(UsageError):
+    with pytest.raises(FileExists):
         world.fetch(taken, target)
     kept = target.read_bytes()
     world.fetch(taken, target, overwrite=True)

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from etcd_dr.domain.mistakes import mistakes
+
 
 def complaints(error: ValidationError) -> Iterator[str]:
     """Yield one line for each mistake: where, and what is wrong, without the value (it may be a secret)."""
-    for item in error.errors(include_url=False, include_input=False):
-        place = ".".join(str(part) for part in item["loc"]) or "the file"
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            message = "is not a known key"
-        yield f"{place}: {message}"
+    for place, mistake in mistakes(error):
+        yield f"{place or 'the file'}: {mistake}"

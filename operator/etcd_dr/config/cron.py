@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
 
 CRON_ALIASES = {
     "@hourly": "0 * * * *",
@@ -29,3 +30,14 @@ def check_cron(text: str) -> str:
     except StopIteration as error:
         raise ValueError(f"{text!r} never runs") from error
     return fields
+
+
+_GAP_SAMPLE_SLOTS = 200
+
+
+def shortest_gap(fields: str) -> timedelta:
+    """Return the shortest time between two runs of fields that `check_cron` returned."""
+    from cronsim import CronSim  # noqa: PLC0415 - only when a schedule is configured
+
+    slots = islice(CronSim(fields, datetime(2024, 1, 1, tzinfo=UTC)), _GAP_SAMPLE_SLOTS)
+    return min((later - earlier for earlier, later in pairwise(slots)), default=timedelta.max)

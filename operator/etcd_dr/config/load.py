@@ -58,10 +58,14 @@ def parse_config(text: str, environment: Mapping[str, str], *, subject: str) -> 
         return Config.model_validate(document)
     except ValidationError as error:
         raise ConfigError(
-            f"has {error.error_count()} mistake(s): {'; '.join(complaints(error))}",
+            f"has {_mistakes(error.error_count())}: {'; '.join(complaints(error))}",
             subject=subject,
             next_step="Every key is described in docs/configuration.md.",
         ) from error
+
+
+def _mistakes(count: int) -> str:
+    return "a mistake" if count == 1 else f"{count} mistakes"
 
 
 def apply_environment(document: dict[str, Any], environment: Mapping[str, str]) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.database import DatabaseStatus
 from etcd_dr.domain.file_name import NameFacts
 from etcd_dr.domain.manifest import TopologyMember
+from etcd_dr.errors import UsageError
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far ahead of ours the clock of whoever says a time may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,16 @@ class ImportedTime:
     moment: datetime
     origin: str
     warnings: tuple[str, ...] = ()
+
+
+def check_taken_at(said: datetime | None, *, now: datetime) -> None:
+    """Raise UsageError for a time that nobody can have taken a snapshot at yet."""
+    if said is not None and said > now + CLOCK_SKEW:
+        raise UsageError(
+            f"{said:%Y-%m-%d %H:%M:%S} UTC lies in the future, by this machine's clock ({now:%Y-%m-%d %H:%M:%S} UTC)",
+            subject="--taken-at",
+            next_step="Give the time at which the snapshot was taken; if this clock is wrong, set it: timedatectl",
+        )
 
 
 def imported_time(option: datetime | None, *, name: NameFacts, changed_at: datetime, now: datetime) -> ImportedTime:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from etcd_dr.domain.digest import DigestText
+from etcd_dr.domain.mistakes import mistakes
 from etcd_dr.domain.snapshot import SnapshotId
 from etcd_dr.errors import ManifestInvalid, ManifestVersionUnknown
 
@@ -163,6 +164,6 @@ def invalid_record(subject: str, cause: Exception) -> ManifestInvalid:
 
 def _first_reason(cause: Exception) -> str:
     if isinstance(cause, ValidationError):
-        first = cause.errors(include_url=False, include_input=False)[0]
-        return f"{'.'.join(map(str, first['loc'])) or 'record'}: {first['msg']}"
+        place, mistake = next(mistakes(cause))
+        return f"{place or 'the record'} {mistake}"
     return str(cause)[:200]

@@ -63,6 +63,6 @@ class PartFile(Protocol):
 
 class FileSink(Protocol):
     def begin_file(self, destination: Path, *, overwrite: bool) -> PartFile:
-        """Begin a file beside its destination. Raises UsageError where that exists and `overwrite` is not asked for,
-        or where its directory is missing."""
+        """Begin a file beside its destination. Raises FileExists where that exists and `overwrite` is not asked for,
+        UsageError where its directory is missing."""
         ...

@@ -31,7 +31,7 @@ from etcd_dr.domain.database import DatabaseStatus
 from etcd_dr.domain.database_facts import database_facts
 from etcd_dr.domain.digest import Digest
 from etcd_dr.domain.file_kind import FileFormat
-from etcd_dr.domain.imported import ImportedTime, imported_time, is_stranger, stored_topology
+from etcd_dr.domain.imported import ImportedTime, check_taken_at, imported_time, is_stranger, stored_topology
 from etcd_dr.domain.manifest import Manifest, SourceFacts
 from etcd_dr.domain.proof import Proof, ProofOrigin, ProofResult
 from etcd_dr.domain.snapshot import ClusterLayout, SnapshotId
@@ -91,9 +91,10 @@ class ImportOutcome:
 def import_file(path: Path, order: ImportOrder, catalogue: Catalogue, *, ports: ImportPorts) -> ImportOutcome:
     """Import a local file. `catalogue` is that of the cluster it is imported for.
 
-    Raises what `unwrap_file` raises, SnapshotDamaged (the database is, or changed while it was read), StoreError; then
+    Raises UsageError for a time in the future, what `unwrap_file` raises, SnapshotDamaged (the database is, or changed while it was read), StoreError; then
     nothing new is visible.
     """
+    check_taken_at(order.taken_at, now=ports.clock.now())
     with unwrap_file(path, name=str(path), ports=ports.unwrap, limit_bytes=order.limit_bytes) as plain:
         source = _Source(path.name, plain.changed_at, plain)
         return _Import(source, order, catalogue, ports=ports).carry_out()
@@ -101,6 +102,7 @@ def import_file(path: Path, order: ImportOrder, catalogue: Catalogue, *, ports: 
 
 def import_object(key: str, order: ImportOrder, catalogue: Catalogue, *, ports: ImportPorts) -> ImportOutcome:
     """Import an object of the same store, by its key. Raises as `import_file`, and ObjectMissing."""
+    check_taken_at(order.taken_at, now=ports.clock.now())
     stored = ports.store.head(key)
     with (
         _downloaded(stored, ports) as path,

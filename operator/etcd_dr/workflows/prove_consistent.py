@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from etcd_dr import __version__, boltdb
-from etcd_dr.domain.database import DatabaseStatus, HashKv
+from etcd_dr.domain.database import NEVER_COMPACTED, DatabaseStatus, HashKv
 from etcd_dr.domain.member_choice import ObservedMember
 from etcd_dr.domain.proof import HashKvWitness, Proof, ProofLevel, ProofResult
 from etcd_dr.domain.snapshot_limits import SnapshotLimits
@@ -62,8 +62,8 @@ class _Comparison:
             mine = self.hash_at(answer.revision, answer.compact_revision)
         except RevisionUnavailable as error:
             self.problems.append(
-                f"{live.observed.label}: answered at revision {answer.revision}, compacted at "
-                f"{answer.compact_revision}; the file: {error.message}"
+                f"{live.observed.label}: answered at {_at(answer.revision, answer.compact_revision)}; "
+                f"the file: {error.message}"
             )
             return False
         self.asked.append(live.observed)
@@ -186,4 +186,9 @@ def _verdict(comparison: _Comparison, witnesses: Witnesses, source_id: int | Non
 
 
 def _place(witness: HashKvWitness) -> str:
-    return f"revision {witness.revision}, compacted at {witness.compact_revision}"
+    return _at(witness.revision, witness.compact_revision)
+
+
+def _at(revision: int, compact_revision: int) -> str:
+    compacted = "never compacted" if compact_revision <= NEVER_COMPACTED else f"compacted at {compact_revision}"
+    return f"revision {revision}, {compacted}"

@@ -88,7 +88,8 @@ def _uploads(store: ObjectStore, layout: ClusterLayout, now: datetime, grace: ti
 def _folders(store: ObjectStore, layout: ClusterLayout, now: datetime, grace: timedelta) -> Iterator[Leftover]:
     for entry in list_uncommitted(store, layout):
         age = now - entry.newest_object_at
-        reason = f"{entry.object_count} objects without a manifest, the newest written {_ago(age)}"
+        objects = "1 object" if entry.object_count == 1 else f"{entry.object_count} objects"
+        reason = f"{objects} without a manifest, the newest written {_ago(age)}"
         yield Leftover(entry.name, reason, entry.is_stale(now=now, grace=grace), folder=entry)
 
 

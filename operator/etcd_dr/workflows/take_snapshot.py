@@ -227,7 +227,8 @@ class _Run:
         if len(self._failed) == 1 or isinstance(error, SnapshotDamaged):
             return error
         return NoUsableMember(
-            f"{len(self._failed)} members failed to serve a snapshot, {self._failed[-1].member} last: {error.message}",
+            f"{len(self._failed)} members failed to serve a snapshot "
+            f"({'; '.join(f'{each.member}: {each.reason}' for each in self._failed)})",
             subject=self._order.layout.cluster,
             next_step="Nothing was stored. See how the members are: etcd-dr health",
             context={f.member: f"{f.reason} ({f.code})" for f in self._failed},
@@ -285,7 +286,9 @@ def _nobody(choice: MemberChoice) -> EtcdError:
     kind = next((kind for kind in (TlsRefused, AccessDenied) if codes == {kind.code}), NoUsableMember)
     common = choice.refused[0].observed.failure_next_step if kind is not NoUsableMember else ""
     return kind(
-        f"none of {len(reasons)} members can serve a snapshot ({told})",
+        f"the only member that was asked cannot serve a snapshot ({told})"
+        if len(reasons) == 1
+        else f"none of {len(reasons)} members can serve a snapshot ({told})",
         next_step=common or "See how the members are: etcd-dr health",
         context=reasons,
     )

@@ -96,7 +96,7 @@ def test_all_mistakes_are_named_at_once() -> None:
     """Whoever repairs a file at night should not have to start it five times."""
     error = refused(WHOLE.replace("keep_daily", "keep_dayly").replace("2m}", "soon}"))
 
-    assert "2 mistake(s)" in error.message
+    assert "2 mistakes" in error.message
     assert "keep_dayly" in error.message
     assert "jitter" in error.message
 

@@ -21,7 +21,7 @@ from etcd_dr.config.store_url import parse_store_url
 from etcd_dr.domain.manifest import Manifest
 from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, Place
 from etcd_dr.entrypoints.cli.run import Run
-from etcd_dr.errors import FileUnreadable, UsageError
+from etcd_dr.errors import FileExists, FileUnreadable, UsageError
 from etcd_dr.workflows.fetch_snapshot import fetch_snapshot
 
 _IN_CLEAR = EncryptionSection(enabled=False)
@@ -60,7 +60,9 @@ def kept_as_file(run: Run, surroundings: Surroundings, file: Path, *, overwrite:
             "is a directory", subject=str(file), next_step=f"Name a file in it: etcd-dr snapshot save {file}/etcd.db"
         )
     if destination.exists() and not overwrite:
-        raise UsageError("exists already", subject=str(file), next_step="Choose another name, or add --overwrite.")
+        raise FileExists(
+            "exists already", subject=str(file), next_step="Choose another name, or add --overwrite to replace the file."
+        )
     with _hidden_directory(destination) as directory:
         section = parse_store_url(directory)
         target = replace(
