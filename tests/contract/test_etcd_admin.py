@@ -104,7 +104,7 @@ class EtcdAdminSuite:
         with rig.admin() as admin:
             admin.put(b"/sample/a", b"value", deadline=SECONDS)
 
-            found = admin.sample_keys([b"/sample/a", b"/sample/none"], deadline=SECONDS)
+            found = admin.sample_keys([b"/sample/a", b"/sample/none"], revision=0, deadline=SECONDS)
 
             assert list(found) == [b"/sample/a"]
             assert found[b"/sample/a"].startswith(b"\x0a\x09/sample/a")

@@ -113,7 +113,7 @@ class FakeEtcdAdmin:
             raise RevisionUnavailable("future revision", subject=self._endpoint, context={"reason": "future"})
         return len(self._connector.keys)
 
-    def sample_keys(self, keys: Sequence[bytes], *, deadline: float) -> dict[bytes, bytes]:
+    def sample_keys(self, keys: Sequence[bytes], *, revision: int = 0, deadline: float) -> dict[bytes, bytes]:
         self._serve("sample_keys", deadline)
         held = self._connector.keys
         made_up = {key: b"\x0a" + bytes([len(key)]) + key + held[key] for key in keys if key in held}

@@ -7,8 +7,9 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from etcd_dr.config.cron import check_cron
-from etcd_dr.config.duration import Duration, PositiveDuration
+from etcd_dr.config.cron import check_cron, shortest_gap
+from etcd_dr.config.drill_model import DrillSection
+from etcd_dr.config.duration import Duration, PositiveDuration, duration_text
 from etcd_dr.config.etcd_model import EtcdSection
 from etcd_dr.config.fields import ClusterName, Count, Section, TimeZoneName
 from etcd_dr.config.talos_model import TalosSection
@@ -30,6 +31,16 @@ class ScheduleSection(Section):
     @classmethod
     def _valid(cls, text: str) -> str:
         return check_cron(text)
+
+    @model_validator(mode="after")
+    def _not_later_than_the_next(self) -> Self:
+        shortest = shortest_gap(self.cron)
+        if self.jitter and self.jitter >= shortest:
+            raise ValueError(
+                f"a jitter of {duration_text(self.jitter)} is not shorter than the {duration_text(shortest)} between "
+                "two runs: one run could come after the next"
+            )
+        return self
 
 
 class SnapshotSection(Section):
@@ -128,6 +139,7 @@ class ClusterSection(Section):
     health: HealthSection = HealthSection()
     verify: VerifySection | None = VerifySection()
     """`null` turns re-verification off."""
+    drill: DrillSection = DrillSection()
     labels: dict[str, str] = Field(default_factory=dict)
     """Copied into every manifest."""
 

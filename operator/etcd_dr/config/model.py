@@ -11,6 +11,7 @@ from etcd_dr.config.cluster_model import ClusterSection
 from etcd_dr.config.duration import PositiveDuration
 from etcd_dr.config.fields import FilePath, Section
 from etcd_dr.config.store_model import StoreSection
+from etcd_dr.config.tools_model import ToolsSection
 
 
 class EncryptionSection(Section):
@@ -76,6 +77,7 @@ class Config(Section):
     """Keep the scratch copy, from which a snapshot is proven, in a directory; false keeps it in memory."""
     scratch_memory_bytes: int = Field(default=1 << 30, gt=0)
     """The largest database that is taken with `scratch: false`."""
+    tools: ToolsSection = ToolsSection()
     operator: OperatorSection = OperatorSection()
     log: LogSection = LogSection()
 

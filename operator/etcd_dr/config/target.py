@@ -21,12 +21,14 @@ from etcd_dr.config.cluster_model import (
     SnapshotSection,
 )
 from etcd_dr.config.complaints import complaints
+from etcd_dr.config.drill_model import DrillSection
 from etcd_dr.config.etcd_model import EtcdSection
 from etcd_dr.config.model import CompressionSection, Config, EncryptionSection
 from etcd_dr.config.overrides import EtcdOverrides, Overrides, TalosOverrides, etcdctl_environment
 from etcd_dr.config.store_model import StoreSection
 from etcd_dr.config.store_url import parse_store_url
 from etcd_dr.config.talos_model import TalosSection
+from etcd_dr.config.tools_model import ToolsSection
 from etcd_dr.domain.snapshot import is_cluster_name
 from etcd_dr.errors import ConfigError, UsageError
 
@@ -47,6 +49,8 @@ class Target:
     snapshot: SnapshotSection = field(default_factory=SnapshotSection)
     retention: RetentionSection = field(default_factory=RetentionSection)
     health: HealthSection = field(default_factory=HealthSection)
+    drill: DrillSection = field(default_factory=DrillSection)
+    tools: ToolsSection = field(default_factory=ToolsSection)
     labels: Mapping[str, str] = field(default_factory=dict)
     encryption: EncryptionSection = field(default_factory=EncryptionSection)
     compression: CompressionSection = field(default_factory=CompressionSection)
@@ -163,6 +167,7 @@ def _of_cluster(config: Config, cluster: ClusterSection) -> Target:
         snapshot=cluster.snapshot,
         retention=cluster.retention,
         health=cluster.health,
+        drill=cluster.drill,
         labels=cluster.labels,
     )
 
@@ -177,6 +182,7 @@ def _settings(config: Config, *, name: str | None, store: StoreSection | None) -
         scratch=config.scratch,
         scratch_memory_bytes=config.scratch_memory_bytes,
         upload_grace=config.operator.upload_grace,
+        tools=config.tools,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from etcd_dr.domain.digest import DigestText
+from etcd_dr.domain.drill import DrillRecord
 
 
 class ProofLevel(StrEnum):
@@ -73,6 +74,7 @@ class Proof(BaseModel):
     stored_digest: DigestText | None = None
     witnesses: tuple[HashKvWitness, ...] = ()
     findings: tuple[str, ...] = Field(default=(), max_length=1000)
+    drill: DrillRecord | None = Field(default=None, description="what a drill measured; only at `restorable`")
 
     @property
     def passed(self) -> bool:

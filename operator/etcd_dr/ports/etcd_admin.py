@@ -68,8 +68,11 @@ class EtcdAdmin(Protocol):
         """Return how many keys there are, read locally, at `revision` (0: now)."""
         ...
 
-    def sample_keys(self, keys: Sequence[bytes], *, deadline: float) -> dict[bytes, bytes]:
-        """Return the serialised mvccpb.KeyValue of each of these keys that exists, read locally."""
+    def sample_keys(self, keys: Sequence[bytes], *, revision: int = 0, deadline: float) -> dict[bytes, bytes]:
+        """Return the serialised mvccpb.KeyValue of each of these keys that exists, read locally, at `revision` (0: now).
+
+        `deadline` is for all of them.
+        """
         ...
 
     def close(self) -> None: ...

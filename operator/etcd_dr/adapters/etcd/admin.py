@@ -80,12 +80,13 @@ class GrpcEtcdAdmin:
         )
         return self._range(request, deadline).count
 
-    def sample_keys(self, keys: Sequence[bytes], *, deadline: float) -> dict[bytes, bytes]:
+    def sample_keys(self, keys: Sequence[bytes], *, revision: int = 0, deadline: float) -> dict[bytes, bytes]:
         ends_at = self._connection.monotonic() + deadline
         found: dict[bytes, bytes] = {}
         for key in keys:
             left = max(0.0, ends_at - self._connection.monotonic())
-            for row in self._range(rpc_pb2.RangeRequest(key=key, serializable=True), left).kvs:
+            request = rpc_pb2.RangeRequest(key=key, revision=revision, serializable=True)
+            for row in self._range(request, left).kvs:
                 found[row.key] = row.SerializeToString()
         return found
 

@@ -14,6 +14,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,6 +42,40 @@ _VALID_FOR = timedelta(days=2)
 _HEADROOM_BYTES = 1 << 30
 
 
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """What one member is started with; each attempt takes new ports."""
+
+    program: EtcdProgram
+    data_dir: Path
+    name: str
+    beside: Path
+    tls: TlsFiles
+    client_tls: TlsFiles
+
+    def process(self, attempt: int) -> EtcdProcess:
+        client_port, peer_port = free_ports(2)
+        settings = MemberSettings(
+            name=self.name,
+            data_dir=self.data_dir,
+            client_port=client_port,
+            peer_port=peer_port,
+            server_tls=self.tls,
+            peer_tls=self.tls,
+            initial_cluster={self.name: f"https://127.0.0.1:{peer_port}"},  # not looked at: the directory has members
+            cluster_token="throw-away",  # noqa: S106 - not looked at either; the restore's is in the directory
+            flags=_flags(self.program.version, self.data_dir),
+        )
+        version, etcd = self.program.version, self.program.path
+        return EtcdProcess(
+            settings,
+            binaries=EtcdBinaries(str(version), etcd, etcd.with_name("etcdctl"), None),
+            log=self.beside / f"etcd-{attempt}.log",
+            client_tls=self.client_tls,
+            environ=plain_environment(os.environ),
+        )
+
+
 class ThrowawayMembers:
     """Implements ports.throwaway_member.MemberHost. Keys and log lie beside the data directory until it is left."""
 
@@ -64,62 +99,41 @@ class ThrowawayMembers:
         beside = data_dir.with_name(f"{data_dir.name}.run")
         beside.mkdir(mode=0o700)
         try:
-            with self._started(program, data_dir, beside, name, cancellation, deadline) as running:
+            launch = self._prepared(program, data_dir, name=name, beside=beside)
+            with self._started(launch, cancellation=cancellation, deadline=deadline) as running:
                 yield running
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
-    @contextmanager
-    def _started(
-        self,
-        program: EtcdProgram,
-        data_dir: Path,
-        beside: Path,
-        name: str,
-        cancellation: Cancellation,
-        deadline: float,
-    ) -> Iterator[RunningMember]:
+    def _prepared(self, program: EtcdProgram, data_dir: Path, *, name: str, beside: Path) -> _Launch:
         now = self._clock.now()
         authority = LocalAuthority(beside / "pki", valid_from=now - timedelta(hours=1), valid_until=now + _VALID_FOR)
-        tls = authority.issue("member")
         client_tls = authority.issue("client", common_name="root", serves=False)
+        return _Launch(program, data_dir, name, beside, authority.issue("member"), client_tls)
+
+    @contextmanager
+    def _started(self, launch: _Launch, *, cancellation: Cancellation, deadline: float) -> Iterator[RunningMember]:
         for attempt in range(1, _PORT_ATTEMPTS + 1):
-            process = self._process(program, data_dir, beside / f"etcd-{attempt}.log", name, tls, client_tls)
+            process = launch.process(attempt)
             try:
-                with cancellation.on_cancel(process.kill):
+                with cancellation.on_cancel(process.kill), self._connected(process, launch) as (member, admin):
                     process.start()
-                    member, admin = self._connect(process.endpoint, client_tls)
-                    with closing(member), closing(admin):
-                        try:
-                            process.wait_until(_serves(process, member), deadline_seconds=deadline)
-                        except MemberUnreachable as error:
-                            if "address already in use" in process.log_tail() and attempt < _PORT_ATTEMPTS:
-                                continue
-                            raise _ended(process, error, cancellation) from error
-                        yield RunningMember(member, admin, program.version)
-                        return
+                    try:
+                        process.wait_until(_serves(process, member), deadline_seconds=deadline)
+                    except MemberUnreachable as error:
+                        if "address already in use" in process.log_tail() and attempt < _PORT_ATTEMPTS:
+                            continue
+                        raise _ended(process, error, cancellation) from error
+                    yield RunningMember(member, admin, launch.program.version)
+                    return
             finally:
                 process.kill()
 
-    def _process(
-        self, program: EtcdProgram, data_dir: Path, log: Path, name: str, tls: TlsFiles, client_tls: TlsFiles
-    ) -> EtcdProcess:
-        client_port, peer_port = free_ports(2)
-        settings = MemberSettings(
-            name=name,
-            data_dir=data_dir,
-            client_port=client_port,
-            peer_port=peer_port,
-            server_tls=tls,
-            peer_tls=tls,
-            initial_cluster={name: f"https://127.0.0.1:{peer_port}"},  # not looked at: the directory has members
-            cluster_token="throw-away",  # noqa: S106 - not looked at either; the restore's is in the directory
-            flags=_flags(program.version, data_dir),
-        )
-        binaries = EtcdBinaries(str(program.version), program.path, program.path.with_name("etcdctl"), None)
-        return EtcdProcess(
-            settings, binaries=binaries, log=log, client_tls=client_tls, environ=plain_environment(os.environ)
-        )
+    @contextmanager
+    def _connected(self, process: EtcdProcess, launch: _Launch) -> Iterator[tuple[EtcdMember, EtcdAdmin]]:
+        member, admin = self._connect(process.endpoint, launch.client_tls)
+        with closing(member), closing(admin):
+            yield member, admin
 
     def _program(self, server: EtcdVersion | None) -> EtcdProgram:
         found = {program.version: program for program in self._programs.find("etcd")}

@@ -107,8 +107,23 @@ SNAPSHOT = Group(
     ),
 )
 
+DRILL = Group(
+    "drill",
+    "Rehearse a recovery.",
+    (
+        Door("run", f"{_COMMANDS}.drill.running", "Rehearse a recovery on a throw-away etcd."),
+        Door(
+            "list",
+            f"{_COMMANDS}.drill.listing",
+            "List the drills that the store remembers, newest first: the last one of each snapshot.",
+            when_stopped=_ONLY_READS,
+        ),
+    ),
+)
+
 DOORS: tuple[Door | Group, ...] = (
     SNAPSHOT,
+    DRILL,
     Door(
         "health",
         f"{_COMMANDS}.health",
@@ -117,6 +132,13 @@ DOORS: tuple[Door | Group, ...] = (
         when_stopped=_ONLY_READS,
     ),
     Door("members", f"{_COMMANDS}.members", "Show every member as it sees itself.", when_stopped=_ONLY_READS),
+    Door(
+        "doctor",
+        f"{_COMMANDS}.doctor",
+        "Find out what is wrong with a Talos control plane.",
+        failure_status=NAGIOS_UNKNOWN,
+        when_stopped=_ONLY_READS,
+    ),
     Door("operator", f"{_COMMANDS}.operator_command", "Take, prove, keep and watch on schedule, until stopped."),
     Door("demo", f"{_COMMANDS}.demo.command", "Show it all on a real cluster of its own, in under a minute."),
     Door(
@@ -126,10 +148,3 @@ DOORS: tuple[Door | Group, ...] = (
         when_stopped=_ONLY_READS,
     ),
 )
-    Door(
-        "doctor",
-        f"{_COMMANDS}.doctor",
-        "Find out what is wrong with a Talos control plane.",
-        failure_status=NAGIOS_UNKNOWN,
-        when_stopped=_ONLY_READS,
-    ),
