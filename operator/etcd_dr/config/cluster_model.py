@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from etcd_dr.config.control_plane_model import ControlPlaneSection
 from etcd_dr.config.cron import check_cron, shortest_gap
 from etcd_dr.config.drill_model import DrillSection
 from etcd_dr.config.duration import Duration, PositiveDuration, duration_text
@@ -139,6 +140,8 @@ class ClusterSection(Section):
     health: HealthSection = HealthSection()
     verify: VerifySection | None = VerifySection()
     """`null` turns re-verification off."""
+    control_plane: ControlPlaneSection | None = None
+    """The nodes that run etcd, for recovery."""
     drill: DrillSection = DrillSection()
     labels: dict[str, str] = Field(default_factory=dict)
     """Copied into every manifest."""

@@ -21,6 +21,7 @@ from etcd_dr.config.cluster_model import (
     SnapshotSection,
 )
 from etcd_dr.config.complaints import complaints
+from etcd_dr.config.control_plane_model import ControlPlaneSection
 from etcd_dr.config.drill_model import DrillSection
 from etcd_dr.config.etcd_model import EtcdSection
 from etcd_dr.config.model import CompressionSection, Config, EncryptionSection
@@ -52,9 +53,11 @@ class Target:
     drill: DrillSection = field(default_factory=DrillSection)
     tools: ToolsSection = field(default_factory=ToolsSection)
     labels: Mapping[str, str] = field(default_factory=dict)
+    control_plane: ControlPlaneSection | None = None
     encryption: EncryptionSection = field(default_factory=EncryptionSection)
     compression: CompressionSection = field(default_factory=CompressionSection)
     scratch_dir: Path | None = None
+    state_dir: Path | None = None
     scratch: bool = True
     scratch_memory_bytes: int = 1 << 30
     upload_grace: timedelta = timedelta(hours=24)
@@ -92,6 +95,16 @@ class Target:
                 "file given by --config.",
             )
         return self.store
+
+    def need_control_plane(self) -> ControlPlaneSection:
+        """Return how the nodes are reached. Raises ConfigError where nothing says it."""
+        if self.control_plane is None:
+            raise ConfigError(
+                "no way to the nodes that run etcd is known",
+                next_step="Describe them under clusters[].control_plane in a file given by --config; "
+                "docs/control-planes.md has an example for each platform.",
+            )
+        return self.control_plane
 
     def need_recipients(self) -> EncryptionSection:
         """Return the encryption settings for writing. Raises ConfigError where it is on and has nobody to encrypt to."""
@@ -169,6 +182,7 @@ def _of_cluster(config: Config, cluster: ClusterSection) -> Target:
         health=cluster.health,
         drill=cluster.drill,
         labels=cluster.labels,
+        control_plane=cluster.control_plane,
     )
 
 
@@ -179,6 +193,7 @@ def _settings(config: Config, *, name: str | None, store: StoreSection | None) -
         encryption=config.encryption,
         compression=config.compression,
         scratch_dir=config.scratch_dir,
+        state_dir=config.state_dir,
         scratch=config.scratch,
         scratch_memory_bytes=config.scratch_memory_bytes,
         upload_grace=config.operator.upload_grace,

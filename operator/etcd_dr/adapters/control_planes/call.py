@@ -165,3 +165,12 @@ def _end_of(errors: IO[bytes]) -> str:
 def remaining(until: float) -> float:
     """Return the seconds that are left until a moment of the monotonic clock, at least a tenth."""
     return max(0.1, until - time.monotonic())
+
+
+def pushing(body: bytes) -> Feed:
+    """Return what pushes a few bytes."""
+
+    def push(write: Write) -> None:
+        write(body)
+
+    return push

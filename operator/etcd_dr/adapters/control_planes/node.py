@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from etcd_dr.adapters.control_planes import scripts
-from etcd_dr.adapters.control_planes.call import Write
+from etcd_dr.adapters.control_planes.call import Write, pushing
 from etcd_dr.adapters.control_planes.data_directory import DataDirectory, DataPlace
 from etcd_dr.adapters.control_planes.service import EtcdService
 from etcd_dr.adapters.control_planes.shell import Shell
@@ -43,6 +43,9 @@ class ShellNode:
             # What may be running is treated as running: its database changes under the reader.
             is_running = seen.process is not ProcessState.STOPPED
             data, free = see_data(self._shell, place, is_running=is_running, until=until)
+            if data.damage and not is_running and self._service.look(until=until).process is not ProcessState.STOPPED:
+                # It was started meanwhile, as a unit that fails and is restarted is: what was read was in motion.
+                data, free = see_data(self._shell, place, is_running=True, until=until)
         return NodeSight(
             node=self.name,
             process=seen.process,
@@ -52,6 +55,7 @@ class ShellNode:
             etcd_version=seen.version,
             writers=seen.writers,
             log_tail=seen.log_tail,
+            problem=seen.problem,
         )
 
     def fence_writers(self, *, recovery_id: str, deadline: float) -> tuple[str, ...]:
@@ -102,9 +106,7 @@ class ShellNode:
     def put_file(self, path: str, body: bytes, *, mode: int, deadline: float) -> bool:
         if not path.startswith("/"):
             raise UsageError("is not an absolute path", subject=path)
-        said = self._shell.run(
-            scripts.PUT_FILE, path, f"{mode:o}", deadline=deadline, feed=lambda write: _push(write, body)
-        )
+        said = self._shell.run(scripts.PUT_FILE, path, f"{mode:o}", deadline=deadline, feed=pushing(body))
         return said.status != scripts.IS_THERE
 
     def close(self) -> None:
@@ -119,10 +121,6 @@ class ShellNode:
                 next_step="Look at the node's manifest or unit, and at control_plane in the configuration.",
             )
         return DataDirectory(self._shell, DataPlace(launch.data_dir, launch.wal_dir, owner))
-
-
-def _push(write: Write, body: bytes) -> None:
-    write(body)
 
 
 def _checked(recovery_id: str) -> str:

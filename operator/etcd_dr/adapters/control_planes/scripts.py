@@ -77,6 +77,9 @@ for file in "$w"/*.wal; do
     break
   fi
 done
+for file in "$w"/*.wal "$d/member/snap/db"; do
+  if [ -f "$file" ]; then printf 'written=%s\\n' "$(stat -c %Y -- "$file")"; fi
+done
 for name in "$d".etcd-dr-* "$d"/member.etcd-dr-*; do
   case $name in *.partial) continue ;; esac
   if [ -d "$name" ]; then printf 'aside=%s\\n' "$name"; fi
@@ -258,18 +261,20 @@ sync -- "$1.etcd-dr-part" 2>/dev/null || sync
 mv -f -- "$1.etcd-dr-part" "$1"
 """
 
-# Prints the processes whose program is called $1 and whose command line has the data directory $2 (or any: empty).
+_FIND = """\
+# Prints the processes whose program is called $1; with $2, only those that have it for --data-dir.
 # A process that ended and was not waited for has no command line, so it does not count.
-FIND_PROCESS = """\
-for entry in /proc/[0-9]*; do
-  line=$(tr '\\000' '\\n' < "$entry/cmdline" 2>/dev/null) || continue
-  program=${line%%
+find_process() {
+  for entry in /proc/[0-9]*; do
+    line=$(tr '\\000' '\\n' 2>/dev/null < "$entry/cmdline") || continue
+    program=${line%%
 *}
-  if [ "${program##*/}" != "$1" ]; then continue; fi
-  case "
+    if [ "${program##*/}" != "$1" ]; then continue; fi
+    if [ -n "$2" ]; then
+      case "
 $line
 " in
-  *"
+        *"
 --data-dir=$2
 "*|*"
 --data-dir
@@ -279,7 +284,45 @@ $2
 "*|*"
 -data-dir
 $2
-"*) printf '%s\\n' "${entry#/proc/}" ;;
-  esac
+"*) ;;
+        *) continue ;;
+      esac
+    fi
+    printf '%s\\n' "${entry#/proc/}"
+  done 2>/dev/null
+}
+"""
+
+# $1 program, $2 data directory or nothing.
+FIND_PROCESS = _FIND + 'find_process "$1" "$2"\n'
+
+# $1 program, $2 data directory or nothing, $3 seconds, $4 container name or nothing: waits until it is gone.
+AWAIT_GONE = (
+    _FIND
+    + f"""\
+in_container() {{
+  if [ -z "$1" ] || ! command -v crictl >/dev/null 2>&1; then return 1; fi
+  running=$(crictl ps -q --name "^$1\\$" --label io.kubernetes.pod.namespace=kube-system 2>/dev/null) || return 1
+  [ -n "$running" ]
+}}
+left=$3
+while [ -n "$(find_process "$1" "$2")" ] || in_container "$4"; do
+  if [ "$left" -le 0 ]; then exit {STILL_RUNS}; fi
+  sleep 1
+  left=$((left - 1))
 done
 """
+)
+
+# The same arguments: waits until it is there.
+AWAIT_THERE = (
+    _FIND
+    + f"""\
+left=$3
+while [ -z "$(find_process "$1" "$2")" ]; do
+  if [ "$left" -le 0 ]; then exit {IS_ABSENT}; fi
+  sleep 1
+  left=$((left - 1))
+done
+"""
+)

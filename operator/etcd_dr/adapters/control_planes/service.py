@@ -16,14 +16,14 @@ LOG_LINES = 60
 
 @dataclass(frozen=True, slots=True)
 class ServiceSight:
-    """How etcd stands on a node. `owner` is the user:group it runs as, empty for root or where nothing says it."""
+    """How etcd stands on a node. `problem` says why `launch` is None."""
 
     process: ProcessState
     launch: Launch | None
     writers: tuple[Writer, ...]
     version: str | None = None
     log_tail: tuple[str, ...] = ()
-    owner: str = ""
+    problem: str = ""
 
 
 class EtcdService(Protocol):

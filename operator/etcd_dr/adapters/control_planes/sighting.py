@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from etcd_dr.adapters.control_planes import scripts
 from etcd_dr.adapters.control_planes.call import remaining
@@ -37,8 +38,14 @@ def see_data(shell: Shell, place: DataPlace, *, is_running: bool, until: float) 
         peek=peeked,
         damage=damage,
         set_aside=tuple(value for name, value in lines if name == "aside"),
+        written_at=_latest(value for name, value in lines if name == "written"),
     )
     return sight, free_bytes(found.get("free", ""))
+
+
+def _latest(seconds: Iterable[str]) -> datetime | None:
+    known = [int(text) for text in seconds if text.isdigit()]
+    return datetime.fromtimestamp(max(known), tz=UTC) if known else None
 
 
 def _wal(found: dict[str, str]) -> tuple[WalMetadata | None, str]:
