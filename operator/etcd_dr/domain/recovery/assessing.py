@@ -164,6 +164,8 @@ def _notes(gathered: Gathered, roster: Roster, members: Sequence[MemberAssessmen
         yield f"{doubt}: it may have been recovered by other means"
     if gathered.catalogue.failure is not None:
         yield f"the store could not be asked: {gathered.catalogue.failure}"
+    if gathered.marker_problem:
+        yield f"the store does not say which cluster ids are ours: {gathered.marker_problem}"
     own = gathered.observation.own_certificates.value or ()
     for certificate in own:
         if certificate.role is CertificateRole.CLIENT and certificate.not_after <= gathered.at:

@@ -26,6 +26,7 @@ def await_cluster(
     endpoints: Sequence[str],
     cluster_id: str | None,
     member_ids: Mapping[str, str],
+    may_be_absent: Sequence[str] = (),
     deadline_seconds: float,
 ) -> None:
     draft.begin_phase()
@@ -34,10 +35,12 @@ def await_cluster(
         endpoints=tuple(endpoints),
         cluster_id=cluster_id,
         member_ids=dict(member_ids),
+        may_be_absent=tuple(may_be_absent),
         deadline_seconds=deadline_seconds,
-        title="wait until every member serves",
+        title="wait until every member serves" if not may_be_absent else "wait until the members serve",
         why="the members must find one another and choose a leader",
-        check="the expected ids, one leader, all of them voters",
+        check="the expected ids, one leader, all of them voters"
+        + (f"; {len(may_be_absent)} others are not waited for" if may_be_absent else ""),
     )
 
 

@@ -36,7 +36,8 @@ class MemberHash:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """See the module docstring. `marker_cluster_ids` are those of the store's marker, oldest first.
+    """See the module docstring. `marker_cluster_ids` are those of the store's marker, oldest first;
+    `marker_problem` says why it could not be read.
 
     `hashes` are of one moment, as far as members could be asked. `statements` are by member or node name.
     """
@@ -48,6 +49,7 @@ class Gathered:
     looks: tuple[NodeLook, ...] = ()
     catalogue: Answer[Catalogue] = NOT_ASKED
     marker_cluster_ids: tuple[int, ...] = ()
+    marker_problem: str = ""
     hashes: tuple[MemberHash, ...] = ()
     statements: Mapping[str, Statement] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.recovery import cluster_steps, data_steps, node_steps
@@ -61,6 +61,11 @@ def serving_members(assessment: Assessment, started: Sequence[MemberAssessment])
     return tuple(m for m in assessment.voters if (m.verdict.answers or m.name in names) and m.endpoint)
 
 
+def absent_ids(assessment: Assessment, serving: Collection[str]) -> tuple[str, ...]:
+    """Return the ids of listed members that are not waited for."""
+    return tuple(id_text(m.id) for m in assessment.members if m.id is not None and m.name not in serving)
+
+
 def _free_space(draft: Draft, assessment: Assessment) -> None:
     """Compact, defragment followers before the leader, and take the alarm back only then, or it comes again."""
     cluster_steps.compact_history(draft)
@@ -80,6 +85,7 @@ def _see_it_through(
         endpoints=endpoints,
         cluster_id=None if assessment.cluster_id is None else id_text(assessment.cluster_id),
         member_ids={m.name: id_text(m.id) for m in serving if m.id is not None},
+        may_be_absent=absent_ids(assessment, [member.name for member in serving]),
         deadline_seconds=_START_DEADLINE_SECONDS,
     )
     cluster_steps.verify_cluster(draft, endpoints=endpoints, lowest_revision=lowest_live(assessment))

@@ -19,7 +19,7 @@ from etcd_dr.domain.recovery.revision_bump import revisions_per_second
 from etcd_dr.domain.recovery.room import room_for
 from etcd_dr.domain.recovery.seats import Seating, seat_members
 from etcd_dr.domain.recovery.snapshot_choice import SnapshotChoice, choose_snapshot
-from etcd_dr.domain.recovery.survivor_choice import SurvivorChoice, choose_survivor
+from etcd_dr.domain.recovery.survivor_choice import SurvivorChoice, choose_survivor, unread_reasons
 from etcd_dr.domain.recovery.versions import VersionFit, fit_versions
 from etcd_dr.domain.recovery.wishes import Wishes
 
@@ -33,6 +33,7 @@ class NewClusterWays:
     rebuild: Candidate
     restore: Candidate
     is_survivor_newer: bool
+    has_unread: bool = False
 
 
 def new_cluster_ways(
@@ -50,8 +51,9 @@ def new_cluster_ways(
     snapshots = catalogue.value.snapshots if catalogue.value else ()
     return NewClusterWays(
         rebuild=_rebuild(case, survivors, choice.snapshot),
-        restore=_restore(case, choice, survivors.survivor, snapshots),
+        restore=_restore(case, choice, survivors, snapshots),
         is_survivor_newer=_is_newer(survivors.survivor, choice.snapshot),
+        has_unread=bool(survivors.unread),
     )
 
 
@@ -120,7 +122,13 @@ def _rebuild(case: _Case, choice: SurvivorChoice, snapshot: Snapshot | None) -> 
         way=Way.REBUILD,
         target=survivor.name,
         summary=f"build a new cluster from the data of {survivor.name}, at revision {survivor.revision}",
-        reasons=_told(choice.reasons, _against_snapshot(survivor, snapshot), (fit.note,), case.seating.left_out),
+        reasons=_told(
+            choice.reasons,
+            unread_reasons(choice),
+            _against_snapshot(survivor, snapshot),
+            (fit.note,),
+            case.seating.left_out,
+        ),
         obstacle=_not_lost(assessment, roll_back=False) or case.obstacle(fit, source_bytes=size),
         loss=rebuild_loss(assessment, survivor),
         expected_seconds=case.seconds(source_seconds=taking, plain_bytes=size, keys=None),
@@ -129,9 +137,10 @@ def _rebuild(case: _Case, choice: SurvivorChoice, snapshot: Snapshot | None) -> 
 
 
 def _restore(
-    case: _Case, choice: SnapshotChoice, survivor: MemberAssessment | None, snapshots: Sequence[Snapshot]
+    case: _Case, choice: SnapshotChoice, survivors: SurvivorChoice, snapshots: Sequence[Snapshot]
 ) -> Candidate:
     assessment, snapshot = case.assessment, choice.snapshot
+    compared = _against_snapshot(survivors.survivor, snapshot)
     not_lost = _not_lost(assessment, roll_back=case.wishes.roll_back)
     if snapshot is None:
         return Candidate(
@@ -149,7 +158,7 @@ def _restore(
         way=Way.RESTORE,
         target=str(snapshot.id),
         summary=f"build a new cluster from snapshot {snapshot.id}, at revision {database.revision}",
-        reasons=_told(choice.reasons, _against_snapshot(survivor, snapshot), (fit.note,), case.seating.left_out),
+        reasons=_told(choice.reasons, compared, unread_reasons(survivors), (fit.note,), case.seating.left_out),
         obstacle=not_lost or choice.obstacle or case.obstacle(fit, source_bytes=database.size_bytes),
         loss=restore_loss(assessment, snapshot, pace=revisions_per_second(snapshots)),
         expected_seconds=case.seconds(

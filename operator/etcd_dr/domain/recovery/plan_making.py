@@ -100,7 +100,7 @@ def _new_cluster(
         seating=seating,
         token=stamp.token,
         bump=bump,
-        lowest_revision=revision if wishes.no_bump else max(revision + bump, highest or 0),
+        lowest_revision=revision if wishes.no_bump else max(revision, highest or 0),
         room=room_for(
             assessment,
             seating,

@@ -3,7 +3,8 @@
 - All ways are told, those that are not possible with their reason.
 - Recommended is the gentlest one that ends in a quorum without harm. While it is disputed whose data is right, or
   unknown whether the quorum is lost, nothing is: then a person decides, or finds out.
-- A survivor goes before a snapshot unless the snapshot has more.
+- A survivor goes before a snapshot unless the snapshot has more. While a member's data is there and could not be read,
+  no new cluster is recommended: it may have more than any source.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from etcd_dr.domain.recovery.assessment import Assessment, MemberVerdict, Quorum
 from etcd_dr.domain.recovery.candidate import Candidate, Way
 from etcd_dr.domain.recovery.clues import Cause
 from etcd_dr.domain.recovery.gentle_candidates import nothing, repairs, start
-from etcd_dr.domain.recovery.new_cluster_candidates import new_cluster_ways
+from etcd_dr.domain.recovery.new_cluster_candidates import NewClusterWays, new_cluster_ways
 from etcd_dr.domain.recovery.rates import Rates
 from etcd_dr.domain.recovery.replacement import replacements
 from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
@@ -48,7 +49,7 @@ def propose(
         ways.rebuild,
         ways.restore,
     ]
-    best = _recommended(assessment, found, is_survivor_newer=ways.is_survivor_newer)
+    best = _recommended(assessment, found, ways)
     return tuple(c.model_copy(update={"is_recommended": True}) if c is best else c for c in found)
 
 
@@ -79,9 +80,7 @@ def choose(candidates: Sequence[Candidate], wishes: Wishes, *, cluster: str) -> 
 _NOT_BY_ITSELF = "possible, and not recommended by itself"
 
 
-def _recommended(
-    assessment: Assessment, candidates: Sequence[Candidate], *, is_survivor_newer: bool
-) -> Candidate | None:
+def _recommended(assessment: Assessment, candidates: Sequence[Candidate], ways: NewClusterWays) -> Candidate | None:
     possible = [c for c in candidates if c.is_possible]
     match assessment.standing:
         case QuorumStanding.HELD:
@@ -89,7 +88,9 @@ def _recommended(
         case QuorumStanding.MAY_RETURN:
             return _first(possible, Way.START) or _first(possible, Way.REPAIR)
         case QuorumStanding.LOST_FOR_GOOD:
-            order = (Way.REBUILD, Way.RESTORE) if is_survivor_newer else (Way.RESTORE, Way.REBUILD)
+            if ways.has_unread or assessment.dispute:
+                return None
+            order = (Way.REBUILD, Way.RESTORE) if ways.is_survivor_newer else (Way.RESTORE, Way.REBUILD)
             return _first(possible, order[0]) or _first(possible, order[1])
         case QuorumStanding.CANNOT_TELL:
             return None

@@ -11,7 +11,7 @@ from etcd_dr.domain.recovery import cluster_steps, data_steps, node_steps
 from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment
 from etcd_dr.domain.recovery.candidate import Candidate
 from etcd_dr.domain.recovery.draft import Draft
-from etcd_dr.domain.recovery.gentle_plans import lowest_live
+from etcd_dr.domain.recovery.gentle_plans import absent_ids, lowest_live
 from etcd_dr.domain.recovery.room import WAL_BYTES
 from etcd_dr.domain.recovery.step import Step
 
@@ -66,6 +66,7 @@ def _verify(draft: Draft, assessment: Assessment, member: MemberAssessment) -> N
         endpoints=endpoints,
         cluster_id=None if assessment.cluster_id is None else id_text(assessment.cluster_id),
         member_ids={m.name: id_text(m.id) for m in others if m.id is not None},
+        may_be_absent=absent_ids(assessment, [m.name for m in (*others, member)]),
         deadline_seconds=_LEAST_DEADLINE_SECONDS,
     )
     alarms = sorted({kind for kind in member.alarms if kind == "CORRUPT"})

@@ -106,12 +106,16 @@ class StartEtcd(_Step):
 
 
 class AwaitCluster(_Step):
-    """Wait until every member serves, with the expected ids, one leader, and all of them voters."""
+    """Wait until every member serves, with the expected ids, one leader, and all of them voters.
+
+    `may_be_absent` are the ids of listed members that this plan does not bring back: they may be silent, or learners.
+    """
 
     kind: Literal["await-cluster"] = "await-cluster"
     endpoints: tuple[str, ...]
     cluster_id: str | None = None
     member_ids: dict[str, str] = Field(default_factory=dict)
+    may_be_absent: tuple[str, ...] = ()
     deadline_seconds: float
 
 

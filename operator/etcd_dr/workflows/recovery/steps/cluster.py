@@ -28,7 +28,7 @@ def await_cluster(step: AwaitCluster, work: Work) -> Facts:
         if problem:
             return None
         members = _member_list(step.endpoints[0], work)
-        problem = _not_whole(members, statuses)
+        problem = _not_whole(members, statuses, besides=step.may_be_absent)
         return None if problem else _facts(statuses)
 
     return work.wait_for(look, seconds=step.deadline_seconds, problem=lambda: problem)
@@ -87,13 +87,16 @@ def _member_list(endpoint: str, work: Work) -> MemberList | None:
         return None
 
 
-def _not_whole(members: MemberList | None, statuses: dict[str, MemberStatus]) -> str:
+def _not_whole(members: MemberList | None, statuses: dict[str, MemberStatus], *, besides: tuple[str, ...]) -> str:
+    """Say who is missing; `besides` are the ids of members that the plan does not bring back."""
     if members is None:
         return "the member list cannot be read yet"
-    if members.learners:
-        return f"member {members.learners[0].label} does not vote yet"
+    awaited = [member for member in members.members if id_text(member.id) not in besides]
+    learners = [member.label for member in awaited if member.is_learner]
+    if learners:
+        return f"member {learners[0]} does not vote yet"
     answered = {status.member_id for status in statuses.values()}
-    silent = [member.label for member in members.members if member.id not in answered]
+    silent = [member.label for member in awaited if member.id not in answered]
     return f"member {', '.join(silent)} is in the list and does not answer" if silent else ""
 
 

@@ -1,0 +1,79 @@
+"""From a survey to ways back, and from a way back to a plan; and whether a plan still fits what is seen.
+
+Everything here is read-only. Time and randomness come from the ports: each plan has an id and a token of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etcd_dr.domain.recovery.candidate import Candidate
+from etcd_dr.domain.recovery.facts import facts_of
+from etcd_dr.domain.recovery.plan import Plan, PlanFacts
+from etcd_dr.domain.recovery.plan_making import make_plan
+from etcd_dr.domain.recovery.plan_stamp import Stamp
+from etcd_dr.domain.recovery.proposal import choose, propose
+from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
+from etcd_dr.domain.snapshot import time_text
+from etcd_dr.ports.clock import Clock, TokenSource
+from etcd_dr.workflows.recovery.assess_cluster import Survey
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAuthor:
+    """Who makes plans, with what: `made_by` is `user@host`."""
+
+    made_by: str
+    tool_version: str
+    clock: Clock
+    tokens: TokenSource
+
+    def stamp(self) -> Stamp:
+        """Return a new id and a new token."""
+        now = self.clock.now()
+        recovery_id = f"{time_text(now)}-{self.tokens.token()}"
+        return Stamp(recovery_id, f"etcd-dr-{self.tokens.token()}", now, self.made_by, self.tool_version)
+
+
+def propose_recovery(
+    survey: Survey, *, wishes: Wishes = NO_WISHES, tool_minors: frozenset[str] | None = None
+) -> tuple[Candidate, ...]:
+    """Return every way back, most gentle first. Raises SnapshotNotFound, SnapshotAmbiguous."""
+    return propose(survey.assessment, survey.catalogue, wishes=wishes, tool_minors=tool_minors)
+
+
+def plan_recovery(
+    survey: Survey,
+    candidates: Sequence[Candidate],
+    *,
+    author: PlanAuthor,
+    chosen: Candidate | None = None,
+    wishes: Wishes = NO_WISHES,
+) -> Plan:
+    """Return the plan of `chosen`, else of what was wished for or is recommended.
+
+    Raises NothingPossible, which says what each way lacks, and UsageError where there is nothing to recover.
+    """
+    taken = chosen or choose(candidates, wishes, cluster=survey.assessment.cluster)
+    return make_plan(
+        survey.assessment,
+        taken,
+        catalogue=survey.catalogue.value,
+        stamp=author.stamp(),
+        refused=[candidate for candidate in candidates if candidate is not taken],
+        wishes=wishes,
+    )
+
+
+def facts_for(plan: Plan, survey: Survey) -> PlanFacts:
+    """Return the plan's facts as they are now; the survey rests on the plan's own statements (`plan.statements`).
+
+    The plan's snapshot counts as gone when the store says so, or says that it is damaged. A store that cannot be asked
+    says neither.
+    """
+    snapshot_id, catalogue = plan.facts.snapshot_id, survey.catalogue.value
+    if catalogue is not None and snapshot_id:
+        usable = {str(s.id) for s in catalogue.snapshots if not s.is_damaged}
+        snapshot_id = snapshot_id if snapshot_id in usable else ""
+    return facts_of(survey.assessment, snapshot_id=snapshot_id)
