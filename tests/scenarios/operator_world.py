@@ -9,7 +9,7 @@ from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.domain.schedule import CronSchedule
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
-from etcd_dr.entrypoints.operator.keeper import ClusterKeeper, KeeperParts
+from etcd_dr.entrypoints.operator.keeper import ClusterKeeper, KeeperDrills, KeeperParts
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.workflows.check_health import HealthWatch
 from etcd_dr.workflows.observe_cluster import ClusterObserver
@@ -24,6 +24,7 @@ class OperatorWorld(SnapshotWorld):
         super().__init__(directory)
         self.looks: list[datetime] = []
         self.policy = policy or RetentionPolicy()
+        self.drills: KeeperDrills | None = None
         self.restart()
 
     def restart(self) -> None:
@@ -62,6 +63,7 @@ class OperatorWorld(SnapshotWorld):
             policy=self.policy,
             schedule=CronSchedule("0 * * * *", "UTC", "prod"),
             verified_fraction=0.5,
+            drills=self.drills,
         )
 
     def _verification(self) -> VerifyPorts:

@@ -17,7 +17,7 @@ class SnapshotFacts:
     `failure`: the store could not be asked, and everything else is unknown. `interval`: the longest wait between two
     runs of the schedule; None: no schedule, so no snapshot is ever late. `watching_since`: since when snapshots were
     due; None: not known. `marker_cluster_ids`: the etcd clusters that this store prefix belongs to; `marker_failure`:
-    why nobody can tell. `witnesses`: what live members answered for the newest snapshot's hash.
+    why nobody can tell. `drilled_at`: the last drill that passed; `drill_max_age`: how old it may be, None: nobody asks. `witnesses`: what live members answered for the newest snapshot's hash.
     """
 
     store: str
@@ -34,6 +34,8 @@ class SnapshotFacts:
     marker_cluster_ids: tuple[int, ...] = ()
     marker_failure: Failure | None = None
     witnesses: tuple[HashKvWitness, ...] = ()
+    drilled_at: datetime | None = None
+    drill_max_age: timedelta | None = None
 
     @classmethod
     def from_catalogue(
@@ -44,6 +46,7 @@ class SnapshotFacts:
         interval: timedelta | None,
         marker: ClusterMarker | None = None,
         marker_failure: Failure | None = None,
+        drill_max_age: timedelta | None = None,
     ) -> SnapshotFacts:
         """Return the facts of a catalogue that was read. `marker` is the prefix's `cluster.json`, `marker_failure` why
         that cannot be read."""
@@ -63,7 +66,17 @@ class SnapshotFacts:
             newest_proven_at=proven.taken_at if proven else None,
             marker_cluster_ids=_ids(marker),
             witnesses=consistent.witnesses if consistent else (),
+            drilled_at=last_good_drill_at(catalogue),
+            drill_max_age=drill_max_age,
         )
+
+
+def last_good_drill_at(catalogue: Catalogue) -> datetime | None:
+    """Return when a drill last passed, on whatever snapshot."""
+    drills = [
+        s.newest_proofs[ProofLevel.RESTORABLE] for s in catalogue.snapshots if ProofLevel.RESTORABLE in s.newest_proofs
+    ]
+    return max((proof.at for proof in drills if proof.passed), default=None)
 
 
 def _ids(marker: ClusterMarker | None) -> tuple[int, ...]:

@@ -23,6 +23,13 @@ class Rooms(Protocol):
         """Lend a room. Raises LocalStorageFull at once where `expected_bytes` and a margin do not fit."""
         ...
 
+    def take_in(self, room: Path, file: Path) -> Path:
+        """Give a file a second name in a room, or copy it where that cannot be, and return the new path.
+
+        It outlives the first name. Raises as `open`.
+        """
+        ...
+
     def sweep(self) -> tuple[str, ...]:
         """Remove what killed processes left behind and return the names. Safe beside other processes."""
         ...

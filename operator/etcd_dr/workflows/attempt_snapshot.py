@@ -9,10 +9,11 @@ removed, and the scratch file is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from etcd_dr.domain.database import DatabaseStatus
 from etcd_dr.domain.member_choice import Candidate, ObservedMember
@@ -41,7 +42,10 @@ from etcd_dr.workflows.store_stream import StoredCopy, StoreStream
 
 @dataclass(frozen=True, slots=True)
 class PipelinePorts:
-    """Everything the pipeline talks to. `guard` is one for the whole process."""
+    """Everything the pipeline talks to. `guard` is one for the whole process.
+
+    `keep_copy` is shown the plain file, whole and proven, before it is removed: it may give it a second name.
+    """
 
     connector: EtcdConnector
     store: ObjectStore
@@ -53,6 +57,7 @@ class PipelinePorts:
     progress: Progress
     cancellation: Cancellation
     guard: MemberGuard
+    keep_copy: Callable[[Path], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,10 @@ class Attempt:
             self.ports.guard.hold(status.cluster_id, status.member_id, work="a snapshot", subject=endpoint),
             self.ports.scratch.create(expected_bytes=status.db_size_bytes) as scratch,
         ):
-            return _Work(self, scratch).carry_out()
+            received = _Work(self, scratch).carry_out()
+            if self.ports.keep_copy is not None:
+                self.ports.keep_copy(scratch.path)
+            return received
 
 
 class _Work:

@@ -39,6 +39,16 @@ class DirectoryRooms:
             shutil.rmtree(room, ignore_errors=True)
             os.close(descriptor)
 
+    def take_in(self, room: Path, file: Path) -> Path:
+        taken = room / "taken-in"
+        with translated(room, next_step=_NEXT_STEP):
+            try:
+                os.link(file, taken)
+            except OSError:  # another file system, a file in memory, or a medium without second names
+                shutil.copyfile(file, taken)
+                taken.chmod(0o600)
+        return taken
+
     def sweep(self) -> tuple[str, ...]:
         with translated(self._directory, next_step=_NEXT_STEP):
             found = sorted(entry.name for entry in os.scandir(self._directory) if _NAME.fullmatch(entry.name))

@@ -111,6 +111,26 @@ def unreadable(s: Situation) -> Iterator[Finding]:
         )
 
 
+def drill_stale(s: Situation) -> Iterator[Finding]:
+    facts = s.snapshots
+    if facts is None or facts.failure is not None or facts.drill_max_age is None:
+        return
+    age = s.now - facts.drilled_at if facts.drilled_at is not None else None
+    if age is None or age > facts.drill_max_age:
+        told = f"the last good drill was {_hours(age)} ago" if age is not None else "no drill has ever passed"
+        yield Finding(
+            "drill.stale",
+            Severity.WARNING,
+            f"{told}; one is wanted every {_hours(facts.drill_max_age)}",
+            "See what drills have shown: etcd-dr drill list; then rehearse: etcd-dr drill run",
+            evidence={
+                "store": facts.store,
+                "drilled_at": facts.drilled_at.isoformat() if facts.drilled_at else None,
+                "max_age_seconds": facts.drill_max_age.total_seconds(),
+            },
+        )
+
+
 def _records(count: int) -> str:
     return "1 manifest or proof" if count == 1 else f"{count} manifests or proofs"
 
@@ -132,5 +152,6 @@ RULES = (
     Rule.of(never, "snapshot.never"),
     Rule.of(stale, "snapshot.stale"),
     Rule.of(unreadable, "snapshot.unreadable"),
+    Rule.of(drill_stale, "drill.stale"),
     Rule.of(store_unreachable, "store.unreachable"),
 )

@@ -164,6 +164,7 @@ class _Stored:
             interval=self._interval(),
             marker=marker.value,
             marker_failure=marker.failure,
+            drill_max_age=self._target.drill.max_age,
         )
 
     def _interval(self) -> timedelta | None:

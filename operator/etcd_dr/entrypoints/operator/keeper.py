@@ -15,13 +15,15 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Lock
 
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
 from etcd_dr.domain.catalogue import Catalogue, ClusterMarker, Snapshot
+from etcd_dr.domain.drill_schedule import drill_is_due
 from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.domain.reverification import choose_for_reverification
@@ -38,12 +40,23 @@ from etcd_dr.workflows.attempt_snapshot import PipelinePorts
 from etcd_dr.workflows.check_health import HealthWatch
 from etcd_dr.workflows.claim_prefix import look_at_marker
 from etcd_dr.workflows.compose_manifest import SnapshotOrder
+from etcd_dr.workflows.drill_restore import DrillOptions, DrillOutcome, DrillPorts, drill_restore
 from etcd_dr.workflows.read_catalogue import RecordCache, read_catalogue
 from etcd_dr.workflows.sweep_uploads import sweep_uploads
 from etcd_dr.workflows.take_snapshot import SnapshotOutcome, take_snapshot
 from etcd_dr.workflows.verify_snapshot import VerifyPorts, verify_snapshot
 
 TAKEN_BY = "etcd-dr operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperDrills:
+    """How this cluster is drilled. `ports` is called for each drill; `schedule` None: health alone asks for drills."""
+
+    ports: Callable[[], DrillPorts]
+    options: DrillOptions
+    schedule: CronSchedule | None = None
+    max_age: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +87,7 @@ class KeeperParts:
     endpoint: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     platform: str = "etcd"
+    drills: KeeperDrills | None = None
 
 
 class ClusterKeeper:
@@ -88,6 +102,7 @@ class ClusterKeeper:
         self._marker: Answer[ClusterMarker] = NOT_ASKED
         self._saving = Lock()
         self._deleting = Lock()
+        self._drills_next_save = False
 
     def check_health(self) -> None:
         """Make one health round."""
@@ -121,6 +136,17 @@ class ClusterKeeper:
             for snapshot in chosen:
                 self._verify(snapshot)
             self._read_catalogue()
+
+    def drill(self) -> None:
+        """Rehearse the recovery of the newest proven snapshot, if a drill is due."""
+        drills = self._parts.drills
+        if drills is None or drills.schedule is None:
+            return
+        with self._job("drill"):
+            catalogue = self._read_catalogue()
+            if drill_is_due(catalogue, drills.schedule, now=self._clock.now()):
+                self._drill(drills, catalogue.newest_proven)
+                self._read_catalogue()
 
     def sweep(self) -> None:
         """Remove what interrupted runs left behind, once it is older than the grace period."""
@@ -161,7 +187,46 @@ class ClusterKeeper:
             labels=parts.labels,
             platform=parts.platform,
         )
-        self._count(take_snapshot(order, ports=parts.pipeline(), limits=parts.limits))
+        if parts.drills is None or not self._drills_next_save:
+            self._count(take_snapshot(order, ports=parts.pipeline(), limits=parts.limits))
+            return
+        self._save_and_drill(order, parts.drills)
+
+    def _save_and_drill(self, order: SnapshotOrder, drills: KeeperDrills) -> None:
+        """Save, and drill the plain copy of the very snapshot: what is stored cannot be opened here."""
+        pipeline, ports = self._parts.pipeline(), drills.ports()
+        size_bytes = self._newest_size_bytes()
+        with ports.rooms.open(expected_bytes=size_bytes) as room:
+            kept: list[Path] = []
+
+            def keep(plain: Path) -> None:
+                kept[:] = [ports.rooms.take_in(room, plain)]
+
+            outcome = take_snapshot(order, ports=replace(pipeline, keep_copy=keep), limits=self._parts.limits)
+            self._count(outcome)
+            self._drills_next_save = False
+            with self._job("drill"):
+                layout, options = self._parts.layout, drills.options
+                self._count_drill(
+                    drill_restore(outcome.snapshot, layout, ports=ports, options=options, scratch=kept[-1])
+                )
+
+    def _newest_size_bytes(self) -> int:
+        catalogue = self._parts.board.of(self._cluster).catalogue
+        newest = catalogue.newest if catalogue else None
+        return newest.manifest.database.size_bytes if newest else 0
+
+    def _drill(self, drills: KeeperDrills, newest: Snapshot | None) -> None:
+        """Drill what is stored, or leave it to the next save where it cannot be opened here."""
+        ports = drills.ports()
+        if newest is None or (newest.manifest.is_encrypted and not ports.decoder.has_identities):
+            self._drills_next_save = True
+            return
+        with self._deleting:
+            self._count_drill(drill_restore(newest, self._parts.layout, ports=ports, options=drills.options))
+
+    def _count_drill(self, outcome: DrillOutcome) -> None:
+        self._parts.metrics.drills.labels(**self._place, result=outcome.proof.result.value).inc()
 
     def _count(self, outcome: SnapshotOutcome) -> None:
         metrics = self._parts.metrics
@@ -246,6 +311,7 @@ class ClusterKeeper:
             interval=state.schedule_gap,
             marker=self._marker.value,
             marker_failure=self._marker.failure,
+            drill_max_age=self._parts.drills.max_age if self._parts.drills else None,
         )
 
     @contextmanager

@@ -19,6 +19,7 @@ from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.health import HealthReport
 from etcd_dr.domain.proof import ProofLevel, ProofResult
 from etcd_dr.domain.quorum import QuorumVerdict
+from etcd_dr.domain.snapshot_facts import last_good_drill_at
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 
 _PHASE_BUCKETS = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -63,6 +64,12 @@ class OperatorMetrics:
         self.verifications = Counter(
             "etcd_dr_verification",
             "Re-verifications of stored snapshots by result",
+            (*place, "result"),
+            registry=self.registry,
+        )
+        self.drills = Counter(
+            "etcd_dr_drill",
+            "Drills of this process by result: passed, failed, inconclusive",
             (*place, "result"),
             registry=self.registry,
         )
@@ -161,7 +168,31 @@ def _catalogue(families: _Families, state: ClusterState, catalogue: Catalogue) -
         _unix(proven[-1].taken_at if proven else None),
         **place,
     )
+    _drills(families, catalogue, place)
     _newest(families, catalogue, place)
+
+
+def _drills(families: _Families, catalogue: Catalogue, place: dict[str, str]) -> None:
+    """Whoever drilled, the store remembers it: a Job, a person, this process."""
+    proofs = [
+        s.newest_proofs[ProofLevel.RESTORABLE] for s in catalogue.snapshots if ProofLevel.RESTORABLE in s.newest_proofs
+    ]
+    text = "When a drill last passed; 0: never"
+    good_at = last_good_drill_at(catalogue)
+    families.set("drill_last_success_timestamp_seconds", text, _unix(good_at) if good_at else 0, **place)
+    last = max(proofs, key=lambda proof: proof.at, default=None)
+    if last is None:
+        return
+    families.set("drill_last_result", "Whether the last drill passed", last.passed, **place)
+    for phase, seconds in last.drill.phases.items() if last.drill else ():
+        families.set("drill_phase_seconds", "Phases of the last drill", seconds, **place, phase=phase)
+    measured = max((p for p in proofs if p.drill and p.drill.rto_seconds is not None), key=lambda p: p.at, default=None)
+    if measured is not None and measured.drill is not None:
+        families.set(
+            "drill_rto_seconds", "RTO of the last drill that measured one", measured.drill.rto_seconds, **place
+        )
+        text = "RTO that was hoped for then"
+        families.set("drill_rto_objective_seconds", text, measured.drill.objective_seconds, **place)
 
 
 def _newest(families: _Families, catalogue: Catalogue, place: dict[str, str]) -> None:

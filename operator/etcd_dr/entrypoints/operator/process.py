@@ -19,6 +19,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from etcd_dr import __version__
+from etcd_dr.bootstrap.drill import drill_options, drill_ports, drill_schedule
 from etcd_dr.bootstrap.envelope import make_encoder
 from etcd_dr.bootstrap.health import health_watch
 from etcd_dr.bootstrap.schedules import cron_schedule, retention_policy
@@ -30,7 +31,7 @@ from etcd_dr.config.cluster_model import ClusterSection
 from etcd_dr.domain.schedule import CronSchedule
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.entrypoints.operator.http import Answer, HttpServer, bind, build_app
-from etcd_dr.entrypoints.operator.keeper import ClusterKeeper, KeeperParts
+from etcd_dr.entrypoints.operator.keeper import ClusterKeeper, KeeperDrills, KeeperParts
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
 from etcd_dr.errors import ConfigError
@@ -178,7 +179,16 @@ class OperatorProcess:
                 endpoint=cluster.snapshot.endpoint,
                 labels=cluster.labels,
                 platform=target.platform,
+                drills=self._drills_of(target, store, cluster.name),
             )
+        )
+
+    def _drills_of(self, target: Target, store: ObjectStore, name: str) -> KeeperDrills:
+        return KeeperDrills(
+            ports=lambda: drill_ports(target, store, self._surroundings),
+            options=drill_options(target),
+            schedule=drill_schedule(target, cluster=name),
+            max_age=target.drill.max_age,
         )
 
     def _first_state(self, name: str, target: Target) -> ClusterState:
@@ -201,6 +211,11 @@ class OperatorProcess:
                 CronSchedule(cluster.verify.cron, cluster.verify.time_zone, name, jitter=_VERIFY_JITTER)
             )
             self._add(keeper.reverify, trigger, job=f"{name}/verification", pool="reading")
+
+        drills = drill_schedule(self._targets[name], cluster=name)
+        if drills is not None:
+            now = self._surroundings.clock.now()
+            self._add(keeper.drill, CronSlotTrigger(drills), job=f"{name}/drill", pool="reading", next_run_time=now)
 
     def _every(self, period: timedelta, work: Any, *, job: str, pool: str) -> None:
         trigger = IntervalTrigger(seconds=period.total_seconds(), timezone=UTC)

@@ -336,6 +336,14 @@ CASES = [
         name="/health",
     ),
     Case(
+        "access.local_fault",
+        U,
+        None,
+        fires=silent(healthy(), "m1", "m2", "m3", failure=Failure("config", "the client key cannot be read")),
+        silent=silent(healthy(), "m1", "m2", "m3"),
+        evidence={"error_code": "config"},
+    ),
+    Case(
         "access.denied",
         W,
         "m2",
@@ -462,6 +470,24 @@ CASES = [
     ),
     Case(
         "snapshot.unreadable", W, None, fires=healthy(), stored=facts(unreadable=1), stored_silent=facts(unreadable=0)
+    ),
+    Case(
+        "drill.stale",
+        W,
+        None,
+        fires=healthy(),
+        stored=facts(drilled_at=MORNING - 11 * DAY, drill_max_age=10 * DAY),
+        stored_silent=facts(drilled_at=MORNING - 10 * DAY, drill_max_age=10 * DAY),
+        evidence={"max_age_seconds": 864_000},
+    ),
+    Case(
+        "drill.stale",
+        W,
+        None,
+        fires=healthy(),
+        stored=facts(drill_max_age=10 * DAY),
+        stored_silent=facts(),
+        name="never drilled",
     ),
     Case(
         "store.marker_damaged",
