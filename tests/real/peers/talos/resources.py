@@ -1,12 +1,15 @@
 """What a node says of itself as COSI resources (`talosctl get`), with the specification as YAML.
 
 Only the types that a recovery or a diagnosis reads, under their full names; aliases are the client's business. Rules
-of access follow internal/app/resources/access.go. Only the machine configuration has a binary specification too.
+of access follow internal/app/resources/access.go. Only the machine configuration and the definitions of types have a
+binary specification too. Watching tells what is there and no later change.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -17,25 +20,11 @@ from etcd_dr.adapters.talos.proto import state_pb2
 from real.peers.talos.calls import NOT_AUTHORIZED, Call, Refusal
 from real.peers.talos.etcd_rpc import NotReached
 from real.peers.talos.machine import STATIC_PODS, Machine
+from real.peers.talos.resource_definitions import DEFINITIONS, NAMESPACES, SENSITIVE, definition
 from real.peers.talos.roles import ADMIN
+from real.peers.talos.service_history import timestamp
 
-_SENSITIVE = frozenset({"MachineConfigs.config.talos.dev"})
-_TYPES = frozenset(
-    {
-        *_SENSITIVE,
-        "EtcdMembers.etcd.talos.dev",
-        "EtcdSpecs.etcd.talos.dev",
-        "Endpoints.kubernetes.talos.dev",
-        "MachineStatuses.runtime.talos.dev",
-        "MachineTypes.config.talos.dev",
-        "Members.cluster.talos.dev",
-        "Services.v1alpha1.talos.dev",
-        "StaticPods.kubernetes.talos.dev",
-        "StaticPodStatuses.kubernetes.talos.dev",
-        "TimeStatuses.v1alpha1.talos.dev",
-        "VolumeStatuses.block.talos.dev",
-    }
-)
+_MEMBER_ID_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +45,8 @@ class Held:
             id=self.id,
             version="1",
             phase="running",
+            created=timestamp(time.time()),
+            updated=timestamp(time.time()),
             annotations=self.annotations,
         )
         text = yaml.safe_dump(self.spec, sort_keys=False, default_flow_style=False).removesuffix("...\n")
@@ -79,14 +70,21 @@ async def matching(machine: Machine, call: Call, *, namespace: str, kind: str) -
 
 
 def _check_access(call: Call, kind: str) -> None:
-    if kind not in _TYPES:
+    if kind not in NAMESPACES:
         raise Refusal(Status.PERMISSION_DENIED, f'resource type "{kind}" is not supported')
-    if kind in _SENSITIVE and ADMIN not in call.roles:
+    if kind in SENSITIVE and ADMIN not in call.roles:
         raise Refusal(Status.PERMISSION_DENIED, NOT_AUTHORIZED)
 
 
 async def _all(machine: Machine) -> list[Held]:
-    return [*_configuration(machine), *await _etcd(machine), *_runtime(machine), *_cluster(machine), *_pods(machine)]
+    return [
+        *_configuration(machine),
+        *await _etcd(machine),
+        *_runtime(machine),
+        *_cluster(machine),
+        *_pods(machine),
+        *_definitions(),
+    ]
 
 
 def _configuration(machine: Machine) -> Iterator[Held]:
@@ -128,7 +126,8 @@ async def _etcd(machine: Machine) -> list[Held]:
 async def _member_id(machine: Machine) -> int:
     async with machine.node.etcd_client() as client:
         try:
-            return int((await client.status()).header.member_id)
+            async with asyncio.timeout(_MEMBER_ID_SECONDS):
+                return int((await client.status()).header.member_id)
         except NotReached:
             return 0
 
@@ -148,8 +147,8 @@ def _runtime(machine: Machine) -> Iterator[Held]:
     }
     yield Held("runtime", "MachineStatuses.runtime.talos.dev", "machine", status)
     synced = not machine.faults.clock_is_unsynced
-    time = {"synced": synced, "epoch": 1, "syncDisabled": False}
-    yield Held("runtime", "TimeStatuses.v1alpha1.talos.dev", "node", time)
+    clock = {"synced": synced, "epoch": 1, "syncDisabled": False}
+    yield Held("runtime", "TimeStatuses.v1alpha1.talos.dev", "node", clock)
     yield from _volumes(machine)
 
 
@@ -195,6 +194,12 @@ def _pods(machine: Machine) -> Iterator[Held]:
         ready = "True" if machine.etcd.is_healthy else "False"
         status = {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}
         yield Held("k8s", "StaticPodStatuses.kubernetes.talos.dev", f"kube-system/{name}-{machine.hostname}", status)
+
+
+def _definitions() -> Iterator[Held]:
+    for kind in NAMESPACES:
+        spec, proto_spec = definition(kind)
+        yield Held("meta", DEFINITIONS, kind.lower(), spec, proto_spec=proto_spec)
 
 
 def _varint(number: int) -> bytes:
