@@ -72,8 +72,10 @@ class Quorum:
     would_tell: str = ""
 
 
-def judge_quorum(view: ClusterView) -> Quorum:
-    """Return the verdict on the cluster in view."""
+def judge_quorum(view: ClusterView, *, is_our_fault: bool = False) -> Quorum:
+    """Return the verdict on the cluster in view. `is_our_fault`: nobody answers for a reason on this machine."""
+    if is_our_fault:
+        return _unknown(count_ballot(view), "no member could be asked from this machine", _REPAIR_OURS)
     return decide(count_ballot(view))
 
 
@@ -169,6 +171,7 @@ _ASK_THE_NODES = (
     "On each etcd node, see whether the process runs and what it logs (crictl ps -a --name etcd; journalctl -u etcd), "
     "and ask it locally: etcdctl endpoint status --cluster -w table"
 )
+_REPAIR_OURS = "Repair what is named below on this machine, then look again: etcd-dr health"
 _ASK_AGAIN = "A second look with all endpoints configured: etcd-dr members"
 _ASK_LONGER = "A second look in a few seconds; if it stays so, the disks or the network are too slow: etcd-dr health"
 

@@ -124,7 +124,12 @@ class _Round:
 
 
 def _quorum_read(connection: EtcdMember, deadline: float) -> int | None:
-    """Return the revision of a linearizable read, or None from a member that cannot serve one now."""
+    """Return the revision of a linearizable read, or None from a member that cannot serve one now.
+
+    A denied read proves that there is a quorum (domain/quorum.py), and is raised all the same: whoever may not read a
+    key may not take a snapshot or ask for HashKV, which need the role root (etcd: api/v3rpc/maintenance.go,
+    isPermitted), so that refusal is the answer.
+    """
     try:
         return connection.read(linearizable=True, deadline=deadline)
     except (MemberUnreachable, TlsRefused, AccessDenied):

@@ -134,7 +134,7 @@ class _Run:
             )
         raise_if_cancelled(self._ports.cancellation)  # then nobody answered because nobody was waited for
         if not choice.candidates:
-            raise _nobody(choice)
+            raise _nobody(choice, platform=self._order.platform)
         return choice
 
     def _expected_cluster_ids(self, live: LiveCluster) -> frozenset[int]:
@@ -278,10 +278,19 @@ class _Run:
         self._ports.events.emit(event, level=level, cluster=self._order.layout.cluster, **fields)
 
 
-def _nobody(choice: MemberChoice) -> EtcdError:
+_SEE = (
+    "See how the members are: etcd-dr health",
+    "See what is wrong: etcd-dr doctor. If etcd answers nowhere, save what its files hold: "
+    "etcd-dr snapshot save --disaster-copy",
+)
+
+
+def _nobody(choice: MemberChoice, *, platform: str) -> EtcdError:
     """Return why nobody can serve; what all of them refuse alike (TLS, rights) is that matter, not one of members."""
     reasons = {r.observed.label: r.reason for r in choice.refused}
     told = "; ".join(f"{label}: {reason}" for label, reason in reasons.items())
+    if len(set(reasons.values())) == 1 and len(reasons) > 1:
+        told = f"all of them: {next(iter(reasons.values()))}"
     codes = {r.observed.failure_code for r in choice.refused}
     kind = next((kind for kind in (TlsRefused, AccessDenied) if codes == {kind.code}), NoUsableMember)
     common = choice.refused[0].observed.failure_next_step if kind is not NoUsableMember else ""
@@ -289,6 +298,6 @@ def _nobody(choice: MemberChoice) -> EtcdError:
         f"the only member that was asked cannot serve a snapshot ({told})"
         if len(reasons) == 1
         else f"none of {len(reasons)} members can serve a snapshot ({told})",
-        next_step=common or "See how the members are: etcd-dr health",
+        next_step=common or _SEE[platform == "talos"],
         context=reasons,
     )

@@ -4,8 +4,9 @@ A second, short connection with the standard library's `ssl` and the same certif
 and what happens there is named. Nothing is sent but an HTTP/2 greeting or a plain HTTP request line.
 
 1. Connect: name not found, refused, no route, silence.
-2. A plain endpoint: does the member answer a TLS greeting? Then it wants `https://`.
-3. TLS: does *our* check of the member's certificate fail, and over what? Does it speak TLS at all?
+2. A plain endpoint: does the member answer a TLS greeting? Then it wants `https://`. Does it speak HTTP/2, as every
+   etcd does, only HTTP/1, or not at all? A process that was stopped takes connections and says nothing.
+3. TLS: does *our* check of the member's certificate fail, and over what? Does it speak TLS at all, and HTTP/2 in it?
 4. Does the member refuse *our* certificate? With TLS 1.3 that is said only after the handshake, so one read follows.
 
 `None` means that nothing was found wrong, and the caller stays with what gRPC said.
@@ -23,7 +24,7 @@ from datetime import datetime
 from etcd_dr.adapters.etcd.access import Endpoint
 from etcd_dr.adapters.etcd.material import TlsMaterial
 from etcd_dr.adapters.etcd.trust import PresentedCertificate, why_not_trusted
-from etcd_dr.errors import EtcdError, MemberUnreachable, TlsRefused
+from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable, TlsRefused
 
 Diagnose = Callable[[float], EtcdError | None]
 """Examines one endpoint; each step may take that many seconds."""
@@ -79,7 +80,7 @@ class Diagnosis:
         except OSError:
             speaks_tls = False
         if not speaks_tls:
-            return None
+            return self._judge_greeting(self._greeted())
         return self._refused(
             "plain-against-tls",
             "the member serves TLS and the endpoint says http://",
@@ -92,13 +93,17 @@ class Diagnosis:
         except (OSError, ValueError):
             return None  # the files changed since they were read and checked
         expected = material.expected_name or self.endpoint.host
+        has_shaken_hands = False
         try:
             with context.wrap_socket(connection, server_hostname=expected) as secured:
+                has_shaken_hands = True
+                if secured.selected_alpn_protocol() != "h2":
+                    return self._not_etcd("speaks TLS, but not HTTP/2")
                 self._listen_for_refusal(secured)
         except ssl.SSLCertVerificationError as error:
             return self._not_trusted(error, material, expected=expected)
         except TimeoutError:
-            return None
+            return None if has_shaken_hands else self._silent()
         except OSError as error:
             alert = error.reason or "" if isinstance(error, ssl.SSLError) else ""
             return self._we_were_refused(alert, material) if "ALERT" in alert else self._cut_off(error)
@@ -115,7 +120,7 @@ class Diagnosis:
         secured.recv(1)
 
     def _not_trusted(self, error: ssl.SSLCertVerificationError, material: TlsMaterial, *, expected: str) -> TlsRefused:
-        trusted = str(material.ca_file) if material.ca_file else "the public authorities"
+        trusted = str(material.ca_file) if material.ca_file else "this machine's own authorities (no --cacert is given)"
         found = why_not_trusted(error, self._presented_certificate(material), expected=expected, trusted=trusted)
         look = f"See what the member presents: openssl s_client -connect {self.endpoint.address} </dev/null"
         return self._refused(found.reason, found.sentence, f"{found.next_step} {look}")
@@ -160,6 +165,42 @@ class Diagnosis:
                 f"Write the endpoint as http://{self.endpoint.address}, or give etcd its --cert-file and --key-file.",
             )
         return self._unreachable(f"the connection was closed during the TLS handshake ({_words(str(error))})")
+
+    def _greeted(self) -> bytes | None:
+        """Return how a plain port answers HTTP/2's greeting; empty where it hangs up, None where it stays silent."""
+        try:
+            with self._connected() as connection:
+                connection.sendall(_HTTP2_GREETING)
+                return connection.recv(9)
+        except TimeoutError:
+            return None
+        except (OSError, _CannotConnect):
+            return b""
+
+    def _judge_greeting(self, answer: bytes | None) -> EtcdError | None:
+        if answer is None:
+            return self._silent()
+        if answer.startswith(b"HTTP/"):
+            return self._not_etcd("speaks HTTP/1 only")
+        return None
+
+    def _silent(self) -> MemberTimeout:
+        return MemberTimeout(
+            f"takes connections and says nothing for {self.seconds:g} s: the process is stopped, or hangs",
+            subject=self.endpoint.url,
+            next_step="Look at the process on its host: ps -o pid,stat,wchan:20,cmd -C etcd (T is stopped, D waits for a "
+            "disk); all members at a glance: etcd-dr health",
+            context={"reason": "silent"},
+        )
+
+    def _not_etcd(self, what: str) -> EtcdError:
+        return EtcdError(
+            f"what answers there is no etcd client port: it {what}",
+            subject=self.endpoint.url,
+            next_step="Give the member's client URL (--listen-client-urls), not its metrics port and no web proxy. What "
+            f"answers: curl -skv {self.endpoint.url} -o /dev/null",
+            context={"reason": "not-etcd"},
+        )
 
     def _speaks_plain_http(self) -> bool:
         with contextlib.suppress(OSError, _CannotConnect), self._connected() as connection:

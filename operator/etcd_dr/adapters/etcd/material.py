@@ -3,11 +3,15 @@
 - Files are read each time: certificates rotate under a running process.
 - Unusable files (missing, not PEM, a key that is not the certificate's) are a ConfigError. A client certificate that
   has expired is used all the same: the member's clock decides, and `diagnosis` names it when the member refuses.
+- Without a CA file the member is judged by this machine's own authorities, as etcdctl does, and not by the list that
+  gRPC brings along.
 - Key material stays out of representations, errors and logs.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +23,16 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 
 from etcd_dr.adapters.etcd.access import EtcdAccess
 from etcd_dr.errors import ConfigError
+
+# crypto/x509/root_linux.go, certFiles: what etcdctl would find.
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,10 @@ class ClientIdentity:
 
 @dataclass(frozen=True, slots=True)
 class TlsMaterial:
-    """Whom to trust and what to show. `expected_name` is looked for in the member's certificate; None: its host."""
+    """Whom to trust and what to show. `expected_name` is looked for in the member's certificate; None: its host.
+
+    `ca_file` None: `ca_pem` is what this machine trusts, or None where it has no bundle either.
+    """
 
     ca_file: Path | None
     ca_pem: bytes | None
@@ -48,7 +65,7 @@ def read_tls_material(access: EtcdAccess) -> TlsMaterial:
     """Return what the files hold now. Raises ConfigError; `subject` is the file."""
     return TlsMaterial(
         ca_file=access.ca_file,
-        ca_pem=None if access.ca_file is None else _read_ca(access.ca_file),
+        ca_pem=_system_roots() if access.ca_file is None else _read_ca(access.ca_file),
         identity=_read_identity(access.cert_file, access.key_file),
         expected_name=access.server_name,
     )
@@ -66,6 +83,15 @@ def read_password(path: Path) -> str:
     if not password:
         raise ConfigError("is empty", subject=str(path), next_step="Put the etcd user's password alone into it.")
     return password
+
+
+def _system_roots() -> bytes | None:
+    """Return this machine's bundle of authorities: OpenSSL's (SSL_CERT_FILE counts), else where Go looks for one."""
+    known = ssl.get_default_verify_paths().cafile
+    for place in ([known] if known else []) + list(_BUNDLES):
+        with contextlib.suppress(OSError):
+            return Path(place).read_bytes()
+    return None
 
 
 def _read_ca(path: Path) -> bytes:

@@ -33,6 +33,7 @@ from etcd_dr.domain.health_rules import (
 )
 from etcd_dr.domain.health_rules.rule import Rule, Situation
 from etcd_dr.domain.health_thresholds import Thresholds
+from etcd_dr.domain.local_faults import is_all_ours
 from etcd_dr.domain.member_health import member_rows
 from etcd_dr.domain.observation import Observation
 from etcd_dr.domain.quorum import judge_quorum
@@ -77,7 +78,7 @@ def evaluate(
     situation = Situation(
         observation=observation,
         view=view,
-        quorum=judge_quorum(view),
+        quorum=judge_quorum(view, is_our_fault=is_all_ours(observation)),
         history=tuple(history),
         thresholds=thresholds or Thresholds(),
         snapshots=snapshots,

@@ -15,6 +15,7 @@ from etcd_dr.domain.cluster_view import ClusterView
 from etcd_dr.domain.health import Finding, Severity
 from etcd_dr.domain.health_rules.commands import show_certificate
 from etcd_dr.domain.health_rules.rule import Rule, Situation
+from etcd_dr.domain.local_faults import local_faults
 from etcd_dr.domain.observation import Observation
 
 _RENEW = {
@@ -41,7 +42,7 @@ def validity(s: Situation) -> Iterator[Finding]:
 
 def unreadable(s: Situation) -> Iterator[Finding]:
     failure = s.observation.own_certificates.failure
-    if failure is not None:
+    if failure is not None and not local_faults(s.observation):  # else access.local_fault says so
         yield Finding(
             "certificate.unreadable",
             Severity.WARNING,

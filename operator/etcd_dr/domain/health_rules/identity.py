@@ -50,8 +50,9 @@ def unexpected_id(s: Situation) -> Iterator[Finding]:
             "cluster.unexpected_id",
             Severity.CRITICAL,
             "this is not the cluster that the store's prefix belongs to",
-            "If it was recovered or rebuilt on purpose, give it a prefix of its own or a new cluster name; if not, "
-            "the endpoints lead to the wrong cluster: etcd-dr members",
+            "If it is the same cluster after a recovery, say so once: etcd-dr snapshot save --accept-new-cluster-id. If "
+            "it is another one, give it a cluster name of its own; and if neither, the endpoints are wrong: "
+            "etcd-dr members",
             evidence={
                 "cluster_id": id_text(s.view.cluster_id),
                 "expected": listing(id_text(c) for c in known),

@@ -17,10 +17,14 @@ def lost(s: Situation) -> Iterator[Finding]:
             "quorum.lost",
             Severity.CRITICAL,
             f"quorum is lost and may return: {s.quorum.reason}",
-            "Bring back voters with their data; nothing acknowledged is lost while data directories are whole. "
+            f"{_bring_back(s.quorum)}; nothing acknowledged is lost while data directories are whole. "
             f"On each silent node: {SEE_THE_PROCESS}. Only if they are gone for good, restore: etcd-dr snapshot fetch latest-verified --to snapshot.db",
             evidence=_counts(s.quorum) | {"silent_voters": listing(silent)},
         )
+
+
+def _bring_back(quorum: Quorum) -> str:
+    return "Bring the only voter back with its data" if quorum.voters == 1 else "Bring back voters with their data"
 
 
 def no_tolerance(s: Situation) -> Iterator[Finding]:
@@ -32,9 +36,18 @@ def no_tolerance(s: Situation) -> Iterator[Finding]:
             "a cluster of one voter tolerates no failure"
             if is_single
             else f"quorum is held, but not one more voter may fail: {s.quorum.reason}",
-            "Take a snapshot now, then bring the missing voters back before anything else: etcd-dr snapshot save",
+            "Take snapshots often, and add two members if its data matter: etcd-dr snapshot save; "
+            "etcdctl member add NAME --learner --peer-urls=URL"
+            if is_single
+            else _restore_tolerance(s.quorum),
             evidence=_counts(s.quorum),
         )
+
+
+def _restore_tolerance(quorum: Quorum) -> str:
+    if quorum.agreeing == quorum.voters:
+        return "Take a snapshot now, then add a voter: etcd-dr snapshot save; etcdctl member add NAME --learner --peer-urls=URL"
+    return "Take a snapshot now, then bring the missing voters back before anything else: etcd-dr snapshot save"
 
 
 def unknown(s: Situation) -> Iterator[Finding]:

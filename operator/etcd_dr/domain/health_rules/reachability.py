@@ -10,21 +10,41 @@ from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.domain.health import EvidenceValue, Finding, Severity
 from etcd_dr.domain.health_rules.commands import SEE_THE_PROCESS, show_certificate
 from etcd_dr.domain.health_rules.rule import Rule, Situation, listing
+from etcd_dr.domain.local_faults import local_faults
 from etcd_dr.domain.member_metrics import Histogram
 from etcd_dr.domain.observation import EndpointObservation
-from etcd_dr.errors import AccessDenied, ConfigError, MemberTimeout, TlsRefused
+from etcd_dr.errors import AccessDenied, MemberTimeout, TlsRefused
 
 _PEER_MIN_SAMPLES = 20
 
 
+def local_fault(s: Situation) -> Iterator[Finding]:
+    """What is wrong here is said once, and not of each member that was not asked."""
+    faults = local_faults(s.observation)
+    for failure in dict.fromkeys(faults.values()):
+        endpoints = [endpoint for endpoint, fault in faults.items() if fault == failure]
+        yield Finding(
+            "access.local_fault",
+            Severity.UNKNOWN,
+            f"members cannot be asked for a reason on this machine: {failure.message}",
+            failure.next_step or "Look at the files of etcd.cacert, etcd.cert and etcd.key: etcd-dr members",
+            evidence={"error_code": failure.code, "endpoints": listing(endpoints)},
+            about=failure.message,
+        )
+
+
 def unreachable(s: Situation) -> Iterator[Finding]:
+    ours = local_faults(s.observation)
     for seat in s.view.seats:
-        if seat.seen is None and seat.tried:
+        if seat.seen is None and seat.tried and seat.tried[0].endpoint not in ours:
             yield _silent(s, "member.unreachable", seat.tried[0], label=seat.label, member_id=seat.member.id)
 
 
 def endpoint_unreachable(s: Situation) -> Iterator[Finding]:
+    ours = local_faults(s.observation)
     for endpoint in s.view.silent_strangers:
+        if endpoint.endpoint in ours:
+            continue
         yield _silent(s, "endpoint.unreachable", endpoint, label=endpoint.endpoint, member_id=None)
 
 
@@ -156,17 +176,19 @@ def _seen_by(s: Situation, member_id: int) -> list[str]:
 def _what_to_do(failure: Failure, endpoint: str) -> str:
     host = urlsplit(endpoint).hostname or endpoint
     if failure.code == TlsRefused.code:
-        return f"Compare its certificate with the configured CA and ours with its: {show_certificate(endpoint)}"
+        return (
+            failure.next_step
+            or f"Compare its certificate with the configured CA and ours with its: {show_certificate(endpoint)}"
+        )
     if failure.code == AccessDenied.code:
         return "Check the user, its password and its roles: etcdctl user get NAME"
     if failure.code == MemberTimeout.code:
         return f"On {host}: the process hangs, its disk stands still, or a firewall drops packets; {SEE_THE_PROCESS}"
-    if failure.code == ConfigError.code and failure.next_step:
-        return failure.next_step
     return f"On {host}: see whether etcd runs and why it stopped: {SEE_THE_PROCESS}"
 
 
 RULES = (
+    Rule.of(local_fault, "access.local_fault"),
     Rule.of(unreachable, "member.unreachable"),
     Rule.of(endpoint_unreachable, "endpoint.unreachable"),
     Rule.of(slow, "member.slow"),

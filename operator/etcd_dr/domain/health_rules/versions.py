@@ -32,7 +32,7 @@ _KNOWN_FAULTS = (
         lambda version: EtcdVersion(3, 5, 1) <= version <= EtcdVersion(3, 5, 19),
         Severity.INFO,
         "may keep a promoted member as a learner in its own records, which an upgrade to 3.6 brings back",
-        "etcd#19557, fixed in 3.5.20",
+        "etcd#19557 names 3.5.1 to 3.5.19; an upgrade may carry it along, etcd#20793",
     ),
     _KnownFault(
         lambda version: version.may_send_another_file,

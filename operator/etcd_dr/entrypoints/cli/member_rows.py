@@ -25,10 +25,12 @@ def member_table(members: Iterable[MemberHealth], *, now: datetime) -> Table:
 
 
 def silences(members: Iterable[MemberHealth]) -> list[str]:
-    """Return one line for each member that does not answer, with the reason."""
-    return [
-        f"{plain(member.label)}: {plain(member.failure or 'was not asked')}" for member in members if not member.answers
-    ]
+    """Return one line for each reason why members do not answer, with these members before it."""
+    by_reason: dict[str, list[str]] = {}
+    for member in members:
+        if not member.answers:
+            by_reason.setdefault(member.failure or "was not asked", []).append(member.label)
+    return [f"{plain(', '.join(labels))}: {plain(reason)}" for reason, labels in by_reason.items()]
 
 
 def _row(member: MemberHealth, now: datetime) -> tuple[str | Text, ...]:

@@ -16,7 +16,7 @@ from etcd_dr.adapters.etcd.access import EtcdAccess, parse_endpoint
 from etcd_dr.adapters.etcd.diagnosis import Diagnosis
 from etcd_dr.adapters.etcd.material import read_tls_material
 from etcd_dr.adapters.local_cluster.pki import LocalAuthority, TlsFiles
-from etcd_dr.errors import EtcdError, MemberUnreachable, TlsRefused
+from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable, TlsRefused
 
 NOW = datetime.now(UTC)  # the standard library's `ssl` judges certificates by the machine's clock
 DAY = timedelta(days=1)
@@ -51,12 +51,13 @@ def accept_all(listener: socket.socket, serve: Serve) -> None:
                 serve(connection)
 
 
-def tls_server(files: TlsFiles) -> Serve:
+def tls_server(files: TlsFiles, *, protocols: tuple[str, ...] = ("h2",)) -> Serve:
     """Serve TLS as etcd does: demand a client certificate, and wait for the greeting."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate, files.key)
     context.load_verify_locations(files.ca)
     context.verify_mode = ssl.CERT_REQUIRED
+    context.set_alpn_protocols(list(protocols))
 
     def serve(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as secured:
@@ -173,3 +174,49 @@ def test_files_that_vanish_meanwhile_end_the_search(listen: Listen, authority: L
     client.key.unlink()
 
     assert Diagnosis(parse_endpoint(url), material, seconds=SECONDS, now=NOW).run() is None
+
+
+def silent_until_closed(connection: socket.socket) -> None:
+    """Take whatever comes, and never answer, as a process does that was stopped."""
+    connection.settimeout(3 * SECONDS)
+    with contextlib.suppress(OSError):
+        while connection.recv(4096):
+            pass
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_member_that_takes_connections_and_says_nothing_is_silent_and_no_matter_of_tls(
+    scheme: str, listen: Listen, authority: LocalAuthority
+) -> None:
+    """SIGSTOP, a hung disk: the kernel completes the connection, and nobody is there."""
+    port = listen(silent_until_closed)
+    files = authority.issue("client") if scheme == "https" else None
+
+    found = diagnose(f"{scheme}://127.0.0.1:{port}", files)
+
+    assert isinstance(found, MemberTimeout)
+    assert found.context["reason"] == "silent"
+
+
+def test_plain_server_that_speaks_only_http_1_is_no_etcd(listen: Listen) -> None:
+    """A web server, a proxy, or etcd's metrics port."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(100)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+    found = diagnose(f"http://127.0.0.1:{listen(serve)}")
+
+    assert found is not None
+    assert found.context["reason"] == "not-etcd"
+    assert "HTTP/1" in found.message
+
+
+def test_tls_server_without_http_2_is_no_etcd(listen: Listen, authority: LocalAuthority) -> None:
+    """A web server with a certificate of the same authority."""
+    port = listen(tls_server(authority.issue("server"), protocols=()))
+
+    found = diagnose(f"https://127.0.0.1:{port}", authority.issue("client"))
+
+    assert found is not None
+    assert found.context["reason"] == "not-etcd"

@@ -61,6 +61,7 @@ def test_member_with_a_key_that_grpc_cannot_verify_is_named_as_such(tmp_path: Pa
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, private)
+    context.set_alpn_protocols(["h2"])
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=serve, args=(listener, context), daemon=True)
     thread.start()

@@ -55,10 +55,20 @@ def test_key_stays_out_of_representations(files: TlsFiles) -> None:
 
 
 def test_no_files_is_no_error() -> None:
-    """Public authorities and no client certificate: unusual, and allowed."""
+    """This machine's own authorities and no client certificate: unusual, and allowed."""
     material = read_tls_material(access())
 
-    assert (material.ca_pem, material.identity) == (None, None)
+    assert (material.ca_file, material.identity) == (None, None)
+
+
+def test_without_a_ca_file_this_machines_authorities_are_trusted(
+    authority: LocalAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As etcdctl does it, and not the list that gRPC brings along; SSL_CERT_FILE counts for both."""
+    ours = authority.issue("any").ca
+    monkeypatch.setenv("SSL_CERT_FILE", str(ours))
+
+    assert read_tls_material(access()).ca_pem == ours.read_bytes()
 
 
 def test_expired_certificate_is_still_read(authority: LocalAuthority) -> None:

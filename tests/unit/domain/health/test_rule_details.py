@@ -29,8 +29,7 @@ def report_on(seen: Observation, *past: Observation, stored: SnapshotFacts | Non
         (Failure("etcd.timeout", "no answer within 3 s"), "the process hangs"),
         (Failure("etcd.tls", "certificate has expired"), "openssl s_client -connect m3.example:2379"),
         (Failure("etcd.denied", "permission denied"), "etcdctl user get"),
-        (Failure("config", "no such file", "Check it with: ls -l /client.key"), "ls -l /client.key"),
-        (Failure("config", "no such file"), "see whether etcd runs"),
+        (Failure("etcd.tls", "not trusted", "Give the authority with --cacert."), "--cacert"),
     ],
 )
 def test_next_step_for_a_silent_member_follows_from_how_it_is_silent(failure: Failure, step: str) -> None:
