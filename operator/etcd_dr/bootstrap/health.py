@@ -14,21 +14,24 @@ from etcd_dr.workflows.observe_cluster import ClusterObserver, ObserveOptions
 
 def health_watch(target: Target, surroundings: Surroundings, *, cluster: str) -> HealthWatch:
     """Return what checks this cluster round after round."""
-    health = target.health
-    observer = ClusterObserver(
+    return HealthWatch(
+        cluster=cluster,
+        observer=cluster_observer(target, surroundings),
+        events=surroundings.events,
+        thresholds=Thresholds().with_overrides(target.health.thresholds),
+    )
+
+
+def cluster_observer(target: Target, surroundings: Surroundings) -> ClusterObserver:
+    """Return what looks at all members of this cluster at once."""
+    return ClusterObserver(
         connect_members(target, surroundings),
         make_probe(target, surroundings),
         clock=surroundings.clock,
         options=ObserveOptions(
-            deadline_seconds=health.timeout.total_seconds(),
-            http_urls=health.http_urls,
+            deadline_seconds=target.health.timeout.total_seconds(),
+            http_urls=target.health.http_urls,
         ),
-    )
-    return HealthWatch(
-        cluster=cluster,
-        observer=observer,
-        events=surroundings.events,
-        thresholds=Thresholds().with_overrides(health.thresholds),
     )
 
 

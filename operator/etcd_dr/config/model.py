@@ -73,6 +73,8 @@ class Config(Section):
     compression: CompressionSection = CompressionSection()
     scratch_dir: FilePath | None = None
     """Directory for scratch copies of the database; unset: the system's temporary directory."""
+    state_dir: FilePath | None = None
+    """Directory for the journals and copies of recoveries; unset: ~/.local/state/etcd-dr ($XDG_STATE_HOME)."""
     scratch: bool = True
     """Keep the scratch copy, from which a snapshot is proven, in a directory; false keeps it in memory."""
     scratch_memory_bytes: int = Field(default=1 << 30, gt=0)

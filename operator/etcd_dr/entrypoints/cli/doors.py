@@ -121,8 +121,55 @@ DRILL = Group(
     ),
 )
 
+RECOVER = Group(
+    "recover",
+    "See what is left, choose the gentlest way back, and carry it out.",
+    (
+        Door(
+            "assess",
+            f"{_COMMANDS}.recover.assessing",
+            "Say what is there, what it means for the quorum, and every way back with its loss.",
+            "assess",
+            when_stopped=_ONLY_READS,
+        ),
+        Door(
+            "plan",
+            f"{_COMMANDS}.recover.assessing",
+            "Make a plan of the gentlest way back, or of the one that is named.",
+            "plan",
+            when_stopped=_ONLY_READS,
+        ),
+        Door(
+            "run",
+            f"{_COMMANDS}.recover.running",
+            "Lead through a recovery: what is known, what is proposed, the plan, and the last word.",
+            "run_recovery",
+        ),
+        Door(
+            "status",
+            f"{_COMMANDS}.recover.running",
+            "Show where recoveries stand; with an id, every step of one.",
+            "status",
+            when_stopped=_ONLY_READS,
+        ),
+        Door(
+            "resume",
+            f"{_COMMANDS}.recover.running",
+            "Go on with a recovery that was cut off or stopped, from here or from another machine.",
+            "resume",
+        ),
+        Door(
+            "abort",
+            f"{_COMMANDS}.recover.running",
+            "Take back what a recovery has done: the old data gets its place back, and what ran before runs again.",
+            "abort",
+        ),
+    ),
+)
+
 DOORS: tuple[Door | Group, ...] = (
     SNAPSHOT,
+    RECOVER,
     DRILL,
     Door(
         "health",

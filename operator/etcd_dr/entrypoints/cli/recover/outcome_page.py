@@ -1,0 +1,48 @@
+"""How a recovery ended, for people: what was measured, what was lost, and what is left to a person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from etcd_dr.domain.recovery.journal import RecoveryState
+from etcd_dr.entrypoints.cli.human import count, duration, plain
+from etcd_dr.entrypoints.cli.recover.candidate_page import loss_words
+from etcd_dr.entrypoints.cli.tables import facts, styled
+from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome
+
+
+def outcome_page(outcome: RecoveryOutcome) -> Group:
+    """Return the end of a recovery."""
+    parts: list[RenderableType] = [_headline(outcome), facts(_facts(outcome))]
+    report = outcome.report
+    if outcome.state is RecoveryState.FINISHED and report.afterwards:
+        parts += [Text(""), Text("what is left to you:"), *(Text(f"  {plain(each)}") for each in report.afterwards)]
+    parts += [styled(f"warning: {warning}", "doubtful") for warning in outcome.warnings]
+    return Group(*parts)
+
+
+def _headline(outcome: RecoveryOutcome) -> Text:
+    if outcome.state is RecoveryState.FINISHED:
+        return styled(f"{outcome.plan.cluster} is recovered and verified", "good")
+    return styled(f"recovery {outcome.plan.recovery_id} is taken back: the old state is in its place again", "doubtful")
+
+
+def _facts(outcome: RecoveryOutcome) -> list[tuple[str, str]]:
+    report = outcome.report
+    rows = [("recovery", outcome.plan.recovery_id)]
+    if report.recovery_seconds is not None:
+        rows.append(("recovery time", duration(timedelta(seconds=report.recovery_seconds))))
+    if outcome.state is RecoveryState.FINISHED:
+        rows.append(("loss, as planned", loss_words(report.planned_loss)))
+        if report.real_loss_revisions is not None:
+            rows.append(("loss, as found", count(report.real_loss_revisions, "revision")))
+        rows += [
+            (name.replace("_", " "), str(value)) for name, value in report.verification.items() if value is not None
+        ]
+    if report.set_aside:
+        rows.append(("old data", ", ".join(f"{node}: {path}" for node, path in sorted(report.set_aside.items()))))
+    rows.append(("report", f"etcd-dr recover status {outcome.plan.recovery_id}"))
+    return rows

@@ -1,0 +1,247 @@
+"""`etcd-dr recover run`, `resume`, `abort` and `status`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from etcd_dr.domain.recovery.journal import JournalEntry, JournalProgress
+from etcd_dr.domain.recovery.plan import Plan, PlanFacts
+from etcd_dr.domain.recovery.plan_file import MAX_PLAN_BYTES, parse_plan
+from etcd_dr.entrypoints.cli.confirmation import Yes, confirm
+from etcd_dr.entrypoints.cli.recover.documents import outcome_document, status_document
+from etcd_dr.entrypoints.cli.recover.options import (
+    ForeignSnapshot,
+    Intact,
+    Lost,
+    MemberOption,
+    NoBump,
+    OtherMinor,
+    RollBack,
+    SnapshotOption,
+    StateDir,
+    TakeOver,
+    WayOption,
+    WithoutStore,
+    parse_statements,
+    parse_wishes,
+)
+from etcd_dr.entrypoints.cli.recover.outcome_page import outcome_page
+from etcd_dr.entrypoints.cli.recover.progress_page import RunPage
+from etcd_dr.entrypoints.cli.recover.questions import Questions
+from etcd_dr.entrypoints.cli.recover.session import Session, only_unfinished, open_session
+from etcd_dr.entrypoints.cli.recover.status_page import status_page, status_table
+from etcd_dr.entrypoints.cli.recover.wizard import agree_on_plan, confirm_plan
+from etcd_dr.entrypoints.cli.run import Run
+from etcd_dr.entrypoints.cli.snapshot.choosing import At, Revision
+from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
+from etcd_dr.entrypoints.cli.tables import draw
+from etcd_dr.entrypoints.cli.terminal import Screen
+from etcd_dr.entrypoints.cli.who import whoami
+from etcd_dr.errors import FileUnreadable, UsageError
+from etcd_dr.workflows.recovery.read_recoveries import read_recoveries, read_recovery
+from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, abort_recovery, known_plan, resume_recovery, run_plan
+
+Which = Annotated[
+    str | None,
+    typer.Argument(metavar="RECOVERY", show_default=False, help="A recovery's id or its beginning; else the only one."),
+]
+
+
+def run_recovery(
+    run: Run,
+    *,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Carry out this plan (recover plan -o json).", readable=False),
+    ] = None,
+    yes: Yes = False,
+    way: WayOption = None,
+    member: MemberOption = None,
+    snapshot: SnapshotOption = None,
+    at: At = None,
+    revision: Revision = None,
+    lost: Lost = None,
+    intact: Intact = None,
+    foreign_snapshot: ForeignSnapshot = False,
+    other_minor: OtherMinor = False,
+    roll_back: RollBack = False,
+    no_bump: NoBump = False,
+    state_dir: StateDir = None,
+    without_store: WithoutStore = False,
+) -> None:
+    """Lead through a recovery: what is known, what is proposed, the plan, and the last word.
+
+    Without a terminal a plan must be given, and --yes: etcd-dr recover plan -o json > plan.json
+    """
+    statements = parse_statements(lost, intact)
+    wishes = parse_wishes(
+        way=way,
+        member=member,
+        snapshot=snapshot,
+        at=at,
+        revision=revision,
+        foreign_snapshot=foreign_snapshot,
+        other_minor=other_minor,
+        roll_back=roll_back,
+        no_bump=no_bump,
+    )
+    made = _read_plan(plan) if plan is not None else None
+    if made is not None and (statements or wishes.way is not None):
+        raise UsageError("has its own way and its own statements", subject="--plan", next_step="Leave the others out.")
+    _check_that_somebody_decides(run, made, yes=yes)
+    screen = Screen(run.stderr)
+    with (
+        stopped_by_signals() as switch,
+        open_session(
+            run, run.surroundings(switch, with_events=False), state_dir=state_dir, without_store=without_store
+        ) as session,
+    ):
+        questions = Questions(run.stdin, screen, subject=session.layout.cluster)
+        if made is None:
+            agreed = agree_on_plan(session, questions, screen, statements=statements, wishes=wishes)
+            if agreed is None:
+                return
+            made = agreed.plan
+        elif not yes:
+            confirm_plan(made, questions, screen)
+        _check_cluster(made, session)
+        page = RunPage(screen, made)
+        outcome = run_plan(
+            made, session.ports(), by=whoami(), facts_now=_facts(session, made), on_entry=_told(run, page)
+        )
+        _answer(run, outcome)
+
+
+def resume(
+    run: Run,
+    *,
+    recovery: Which = None,
+    take_over: TakeOver = False,
+    state_dir: StateDir = None,
+    without_store: WithoutStore = False,
+) -> None:
+    """Go on with a recovery that was cut off or stopped, from here or from another machine."""
+    with (
+        stopped_by_signals() as switch,
+        open_session(
+            run, run.surroundings(switch, with_events=False), state_dir=state_dir, without_store=without_store
+        ) as session,
+    ):
+        ports = session.ports()
+        recovery_id = only_unfinished(ports.journal, recovery)
+        made = known_plan(recovery_id, ports)
+        done = len(JournalProgress.of(ports.journal.entries(recovery_id)).done)
+        page = RunPage(Screen(run.stderr), made, done=done)
+        outcome = resume_recovery(
+            recovery_id,
+            ports,
+            by=whoami(),
+            facts_now=_facts(session, made),
+            take_over=take_over,
+            on_entry=_told(run, page),
+        )
+        _answer(run, outcome)
+
+
+def abort(
+    run: Run,
+    *,
+    recovery: Which = None,
+    yes: Yes = False,
+    take_over: TakeOver = False,
+    state_dir: StateDir = None,
+    without_store: WithoutStore = False,
+) -> None:
+    """Take back what a recovery has done: the old data gets its place back, and what ran before runs again."""
+    with (
+        stopped_by_signals() as switch,
+        open_session(
+            run, run.surroundings(switch, with_events=False), state_dir=state_dir, without_store=without_store
+        ) as session,
+    ):
+        ports = session.ports()
+        recovery_id = only_unfinished(ports.journal, recovery)
+        made = known_plan(recovery_id, ports)
+        confirm(
+            run,
+            f"recovery {recovery_id} is taken back, and the old data put in its place",
+            cluster=made.cluster,
+            yes=yes,
+        )
+        page = RunPage(Screen(run.stderr), made)
+        outcome = abort_recovery(recovery_id, ports, by=whoami(), take_over=take_over, on_entry=_told(run, page))
+        _answer(run, outcome)
+
+
+def status(run: Run, *, recovery: Which = None, state_dir: StateDir = None) -> None:
+    """Show where recoveries stand; with an id, every step of one."""
+    with open_session(run, run.surroundings(with_events=False), state_dir=state_dir) as session:
+        journal, now = session.journal(), session.surroundings.clock.now()
+        if recovery is None:
+            found = read_recoveries(journal, store=session.store, layout=session.layout)
+            run.answer(
+                {"cluster": session.layout.cluster, "recoveries": [status_document(each) for each in found]},
+                table=lambda: (
+                    draw(run.screen, status_table(found, now=now))
+                    if found
+                    else run.screen.line(f"no recovery of {session.layout.cluster} is known in {journal.place}")
+                ),
+            )
+            return
+        one = read_recovery(only_unfinished(journal, recovery), journal, store=session.store, layout=session.layout)
+        run.answer(status_document(one), table=lambda: draw(run.screen, status_page(one, now=now)))
+
+
+def _answer(run: Run, outcome: RecoveryOutcome) -> None:
+    run.answer(outcome_document(outcome), table=lambda: draw(run.screen, outcome_page(outcome)))
+
+
+def _facts(session: Session, plan: Plan) -> Callable[[], PlanFacts]:
+    return lambda: session.facts_now(plan)
+
+
+def _told(run: Run, page: RunPage) -> Callable[[JournalEntry], object]:
+    return (lambda _: None) if run.options.quiet else page.tell
+
+
+def _check_that_somebody_decides(run: Run, plan: Plan | None, *, yes: bool) -> None:
+    if plan is not None and yes:
+        return
+    if yes:
+        raise UsageError(
+            "agrees to a plan, and none is given",
+            subject="--yes",
+            next_step="Look at one first: etcd-dr recover plan -o json > plan.json\n"
+            "Then carry it out: etcd-dr recover run --plan plan.json --yes",
+        )
+    if not run.stdin.isatty():
+        raise UsageError(
+            "a recovery needs a person's word, and nobody can be asked here",
+            next_step="Make a plan and look at it: etcd-dr recover plan -o json > plan.json\n"
+            "Then carry it out: etcd-dr recover run --plan plan.json --yes",
+        )
+
+
+def _check_cluster(plan: Plan, session: Session) -> None:
+    if plan.cluster != session.layout.cluster:
+        raise UsageError(
+            f"is for cluster {plan.cluster}, this is {session.layout.cluster}",
+            subject=f"plan {plan.short_digest}",
+            next_step=f"Name the plan's cluster: --cluster {plan.cluster}",
+        )
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        with path.open("rb") as file:
+            return parse_plan(file.read(MAX_PLAN_BYTES + 1), subject=str(path))
+    except OSError as error:
+        raise FileUnreadable(
+            f"cannot be read: {(error.strerror or str(error)).lower()}",
+            subject=str(path),
+            next_step="Make a plan with: etcd-dr recover plan -o json > plan.json",
+        ) from error

@@ -1,0 +1,159 @@
+"""One recover command at work: the store, the nodes and the members, opened for as long as it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from etcd_dr import __version__
+from etcd_dr.bootstrap.assessment import assess_ports
+from etcd_dr.bootstrap.control_plane import open_control_plane
+from etcd_dr.bootstrap.recovery import recovery_journal, recovery_ports
+from etcd_dr.bootstrap.stores import layout_of, open_store
+from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.bootstrap.tools import etcd_programs, make_restorer
+from etcd_dr.config import Target
+from etcd_dr.domain.recovery.assessment import Assessment, Statement
+from etcd_dr.domain.recovery.candidate import Candidate
+from etcd_dr.domain.recovery.plan import Plan, PlanFacts
+from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
+from etcd_dr.domain.snapshot import ClusterLayout
+from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, name_by_store
+from etcd_dr.entrypoints.cli.run import Run
+from etcd_dr.entrypoints.cli.who import whoami
+from etcd_dr.errors import RecoveryError, StoreError
+from etcd_dr.ports.control_plane import ControlPlane
+from etcd_dr.ports.journal_store import JournalStore
+from etcd_dr.ports.object_store import ObjectStore
+from etcd_dr.workflows.recovery.assess_cluster import Survey, assess_cluster
+from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, facts_for, plan_recovery, propose_recovery
+from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
+
+Starter = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen once, and every way back from there."""
+
+    survey: Survey
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def assessment(self) -> Assessment:
+        return self.survey.assessment
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`store` None: there is none, or it was wished to go without. `control_plane` None: no nodes are configured."""
+
+    target: Target
+    store: ObjectStore | None
+    layout: ClusterLayout
+    control_plane: ControlPlane | None
+    surroundings: Surroundings
+    state_dir: Path
+    without_store: bool = False
+
+    def look(self, statements: Mapping[str, Statement], wishes: Wishes = NO_WISHES) -> Look:
+        """Look at everything and propose. Raises UsageError, SnapshotNotFound, SnapshotAmbiguous."""
+        survey = self._survey(statements)
+        return Look(survey, propose_recovery(survey, wishes=wishes, tool_minors=self._tool_minors()))
+
+    def plan(self, look: Look, chosen: Candidate | None, wishes: Wishes) -> Plan:
+        """Return the plan of what was chosen, else of what was wished or is recommended. Raises NothingPossible."""
+        author = PlanAuthor(whoami(), __version__, self.surroundings.clock, self.surroundings.tokens)
+        return plan_recovery(look.survey, look.candidates, author=author, chosen=chosen, wishes=wishes)
+
+    def facts_now(self, plan: Plan) -> PlanFacts:
+        """Return the plan's facts as they are now."""
+        return facts_for(plan, self._survey(plan.statements))
+
+    def ports(self) -> RecoveryPorts:
+        """Return what carries recoveries out. Raises ConfigError where nothing describes the nodes."""
+        return recovery_ports(
+            self.target,
+            self.store,
+            self.layout,
+            self.surroundings,
+            control_plane=self.control_plane or open_control_plane(self.target, self.surroundings),
+            restorer=make_restorer(etcd_programs(self.target)),
+            state_dir=self.state_dir,
+            without_store=self.without_store,
+        )
+
+    def journal(self) -> JournalStore:
+        """Return where this cluster's recoveries are kept."""
+        return recovery_journal(self.store, self.layout, self.surroundings, state_dir=self.state_dir)
+
+    def _survey(self, statements: Mapping[str, Statement]) -> Survey:
+        ports = assess_ports(self.target, self.store, self.surroundings, control_plane=self.control_plane)
+        return assess_cluster(ports, self.layout, statements=statements)
+
+    def _tool_minors(self) -> frozenset[str]:
+        programs = etcd_programs(self.target)
+        found = (*programs.find("etcdutl"), *programs.find("etcdctl"))
+        return frozenset(f"{program.version.major}.{program.version.minor}" for program in found)
+
+
+@contextmanager
+def open_session(
+    run: Run, surroundings: Surroundings, *, state_dir: Path | None = None, without_store: bool = False
+) -> Iterator[Session]:
+    """Open what the configuration names; a part that it does not name is left out, and the assessment says so."""
+    target = run.target()
+    with ExitStack() as opened:
+        section = target.store
+        store = opened.enter_context(closing(open_store(section, surroundings))) if section is not None else None
+        cluster = target.name or _name(target, store, surroundings)
+        plane = None
+        if target.control_plane is not None:
+            plane = opened.enter_context(closing(open_control_plane(target, surroundings)))
+        yield Session(
+            target=target,
+            store=store,
+            layout=layout_of(section, cluster) if section is not None else ClusterLayout("", cluster),
+            control_plane=plane,
+            surroundings=surroundings,
+            state_dir=state_dir or target.state_dir or usual_state_dir(run.environment),
+            without_store=without_store or store is None,
+        )
+
+
+def usual_state_dir(environment: Mapping[str, str]) -> Path:
+    """Return where programs keep what must outlive them (XDG base directory specification, $XDG_STATE_HOME)."""
+    said = environment.get("XDG_STATE_HOME", "")
+    base = Path(said) if os.path.isabs(said) else Path.home() / ".local" / "state"  # noqa: PTH117 - it is text
+    return base / "etcd-dr"
+
+
+def only_unfinished(journal: JournalStore, said: str | None) -> str:
+    """Return the recovery that is meant: the one that was said, else the only one known. Raises RecoveryError."""
+    if said is not None:
+        known = [each for each in journal.recovery_ids() if each.startswith(said)]
+        return known[0] if len(known) == 1 else said
+    known = list(journal.recovery_ids())
+    if len(known) == 1:
+        return known[0]
+    raise RecoveryError(
+        f"{len(known)} recoveries are known" if known else "no recovery is known",
+        subject=journal.place,
+        next_step="Say which one; see them with: etcd-dr recover status",
+    )
+
+
+def _name(target: Target, store: ObjectStore | None, surroundings: Surroundings) -> str:
+    if store is None:
+        return NAME_FOR_THE_FIRST
+    try:
+        return name_by_store(target, store, surroundings)
+    except StoreError as error:
+        raise RecoveryError(
+            f"the cluster has no name here, and the store cannot tell it: {error.message}",
+            subject=store.url(),
+            next_step="Name it with --cluster NAME, as in the configuration.",
+        ) from error
