@@ -11,6 +11,7 @@ from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import Target
 from etcd_dr.config.talos_model import TalosSection
 from etcd_dr.ports.etcd import EtcdConnector
+from etcd_dr.workflows.copy_database import CopyPorts
 
 
 def talos_nodes(section: TalosSection, surroundings: Surroundings) -> TalosNodes:
@@ -36,3 +37,14 @@ def connect_talos(target: Target, surroundings: Surroundings, *, for_snapshots: 
         etcd = connect_etcd(target.etcd, surroundings)
     scratch = make_scratch(target) if section.compare_copies and etcd is None else None
     return TalosConnector(talos_nodes(section, surroundings), etcd=etcd, scratch=scratch, is_lenient=for_snapshots)
+
+
+def copy_ports(target: Target, surroundings: Surroundings) -> CopyPorts:
+    """Return what reads database files from the nodes."""
+    return CopyPorts(
+        fleet=talos_nodes(target.need_talos(), surroundings),
+        scratch=make_scratch(target),
+        cancellation=surroundings.cancellation,
+        progress=surroundings.progress,
+        events=surroundings.events,
+    )

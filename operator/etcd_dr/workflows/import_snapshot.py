@@ -36,7 +36,7 @@ from etcd_dr.domain.manifest import Manifest, SourceFacts
 from etcd_dr.domain.proof import Proof, ProofOrigin, ProofResult
 from etcd_dr.domain.snapshot import ClusterLayout, SnapshotId
 from etcd_dr.domain.stream_check import TRAILER_BYTES
-from etcd_dr.errors import SnapshotDamaged
+from etcd_dr.errors import DecryptionFailed, SnapshotDamaged, UnsupportedFormat
 from etcd_dr.ports.clock import Clock, TokenSource
 from etcd_dr.ports.codec import Encoder
 from etcd_dr.ports.events import EventSink
@@ -53,6 +53,9 @@ from etcd_dr.workflows.unwrap_file import (
     unwrap_file,
 )
 
+NOT_A_SNAPSHOT = (SnapshotDamaged, UnsupportedFormat, DecryptionFailed)
+"""What is wrong with one file and says nothing about the next."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImportOrder:
@@ -64,6 +67,9 @@ class ImportOrder:
     platform: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     limit_bytes: int = MAX_PLAIN_BYTES
+    reason: str = "import"
+    source: SourceFacts | None = None
+    """Where the file came from, for one that we have just made ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,14 @@ def import_object(key: str, order: ImportOrder, catalogue: Catalogue, *, ports: 
     ):
         source = _Source(key.rsplit("/", 1)[-1], stored.modified_at, plain)
         return _Import(source, order, catalogue, ports=ports).carry_out()
+
+
+def foreign_keys(store: ObjectStore, prefix: str, *, layout: ClusterLayout) -> Iterator[str]:
+    """Yield the keys below `prefix` that are not our own, in order of key; for talos-backup that is oldest first."""
+    ours = (layout.root.rstrip("/").rpartition("/")[0] + "/", ".etcd-dr-probe/")
+    for stored in store.list(prefix):
+        if stored.size_bytes and not stored.key.startswith(ours):
+            yield stored.key
 
 
 @contextmanager
@@ -304,9 +318,10 @@ class _Import:
             finished_at=self._ports.clock.now(),
             taken_by=self._order.taken_by,
             tool_version=__version__,
-            reason="import",
+            reason=self._order.reason,
             duration_seconds=round(seconds, 3),
-            source=SourceFacts(
+            source=self._order.source
+            or SourceFacts(
                 kind="import",
                 platform=self._order.platform or self._plain.name.platform,
                 original_name=self._source.name,

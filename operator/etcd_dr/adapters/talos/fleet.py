@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from etcd_dr.adapters.talos.node import GrpclibTalosNode
 from etcd_dr.adapters.talos.talosconfig import TalosContext, find_talosconfig, read_talosconfig
 from etcd_dr.errors import ConfigError, EtcdError
 from etcd_dr.ports.clock import Clock
+
+_DISCOVERY_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +68,25 @@ class TalosNodes:
         return self._open(self._way_to(parse_address(address), context), context)
 
     def _discovered(self, context: TalosContext) -> tuple[str, ...]:
-        """Return the hosts of the members' client URLs, or nothing where no endpoint tells them now."""
-        for endpoint in context.endpoints:
-            with closing(self._open(parse_address(endpoint), context)) as node:
-                try:
-                    members = node.etcd_members(local=True, deadline=self._access.request_deadline)
-                except EtcdError:
-                    continue
-            hosts = (urlsplit(url).hostname for member in members for url in member.client_urls[:1])
-            found = tuple(host for host in hosts if host)
-            if found:
-                return found
-        return ()
+        """Return the hosts of the members' client URLs, or nothing where no endpoint tells them now.
+
+        All endpoints are asked at once, because without etcd each of them is silent until its deadline.
+        """
+        if not context.endpoints:
+            return ()
+        with ThreadPoolExecutor(len(context.endpoints), thread_name_prefix="discover") as pool:
+            answers = pool.map(lambda endpoint: self._members_by(endpoint, context), context.endpoints)
+            return next((found for found in answers if found), ())
+
+    def _members_by(self, endpoint: str, context: TalosContext) -> tuple[str, ...]:
+        deadline = min(self._access.request_deadline, _DISCOVERY_SECONDS)
+        with closing(self._open(parse_address(endpoint), context)) as node:
+            try:
+                members = node.etcd_members(local=True, deadline=deadline)
+            except EtcdError:
+                return ()
+        hosts = (urlsplit(url).hostname for member in members for url in member.client_urls[:1])
+        return tuple(host for host in hosts if host)
 
     def _open(self, address: NodeAddress, context: TalosContext) -> GrpclibTalosNode:
         connection = NodeConnection(address, tls_context(context), own=own_certificate(context), now=self._clock.now)

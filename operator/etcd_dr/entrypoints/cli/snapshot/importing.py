@@ -18,8 +18,15 @@ from etcd_dr.entrypoints.cli.snapshot.rows import proven_word
 from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
 from etcd_dr.entrypoints.cli.tables import draw, facts
 from etcd_dr.entrypoints.cli.who import whoami
-from etcd_dr.errors import UsageError
-from etcd_dr.workflows.import_snapshot import ImportOrder, ImportOutcome, import_file, import_object
+from etcd_dr.errors import EtcdDrError, UsageError
+from etcd_dr.workflows.import_snapshot import (
+    NOT_A_SNAPSHOT,
+    ImportOrder,
+    ImportOutcome,
+    foreign_keys,
+    import_file,
+    import_object,
+)
 from etcd_dr.workflows.read_catalogue import read_catalogue
 
 
@@ -36,14 +43,17 @@ def command(
         ),
     ] = None,
     stored_object: Annotated[
-        list[str] | None, typer.Option("--object", metavar="KEY", help="An object of the same store; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--object", metavar="KEY", help="An object of the same store, or PREFIX/ for all below; repeatable."
+        ),
     ] = None,
     taken_at: Annotated[
         str | None, typer.Option("--taken-at", metavar="TIME", help="When it was taken, where its name does not say.")
     ] = None,
     platform: Annotated[str | None, typer.Option("--platform", metavar="WORD", help="Such as k3s or talos.")] = None,
     label: Label = None,
-) -> None:
+) -> int:
     """Take snapshots of other tools into the store.
 
     Plain, gzip, zstd, age and zip; as etcdctl, talos-backup, k3s, rke2, OpenShift and etcd-backup-restore write them.
@@ -53,7 +63,8 @@ def command(
         raise UsageError("no file is named", next_step="Such as: etcd-dr snapshot import ./snapshot.db")
     when = parse_moment(taken_at).moment if taken_at is not None else None
     labels = parse_labels(label)
-    outcomes = []
+    outcomes: list[tuple[str, ImportOutcome]] = []
+    refused: list[tuple[str, EtcdDrError]] = []
     with stopped_by_signals() as switch, open_place(run, run.surroundings(switch)) as place:
         ports = import_ports(place.target, place.store, place.surroundings)
         order = ImportOrder(
@@ -67,12 +78,21 @@ def command(
             catalogue = read_catalogue(place.store, place.layout)
             outcomes.append((str(file), import_file(file, order, catalogue, ports=ports)))
         for key in stored_object or ():
-            catalogue = read_catalogue(place.store, place.layout)
-            outcomes.append((key, import_object(key, order, catalogue, ports=ports)))
-    run.answer(_document(place.cluster, outcomes), table=lambda: _table(run, outcomes))
+            for each in foreign_keys(place.store, key, layout=place.layout) if key.endswith("/") else (key,):
+                catalogue = read_catalogue(place.store, place.layout)
+                try:
+                    outcomes.append((each, import_object(each, order, catalogue, ports=ports)))
+                except NOT_A_SNAPSHOT as error:
+                    if each == key:
+                        raise
+                    refused.append((each, error))
+    run.answer(_document(place.cluster, outcomes, refused), table=lambda: _table(run, outcomes, refused))
+    return refused[0][1].exit_status if refused else 0
 
 
-def _document(cluster: str, outcomes: list[tuple[str, ImportOutcome]]) -> dict[str, object]:
+def _document(
+    cluster: str, outcomes: list[tuple[str, ImportOutcome]], refused: list[tuple[str, EtcdDrError]]
+) -> dict[str, object]:
     return {
         "cluster": cluster,
         "imported": [
@@ -85,10 +105,11 @@ def _document(cluster: str, outcomes: list[tuple[str, ImportOutcome]]) -> dict[s
             }
             for name, outcome in outcomes
         ],
+        "refused": [{"file": name, "code": error.code, "message": error.message} for name, error in refused],
     }
 
 
-def _table(run: Run, outcomes: list[tuple[str, ImportOutcome]]) -> None:
+def _table(run: Run, outcomes: list[tuple[str, ImportOutcome]], refused: list[tuple[str, EtcdDrError]]) -> None:
     for place, (name, outcome) in enumerate(outcomes):
         if place:
             run.screen.line()
@@ -107,3 +128,5 @@ def _table(run: Run, outcomes: list[tuple[str, ImportOutcome]]) -> None:
         )
         for warning in outcome.warnings:
             run.screen.line(f"warning: {plain(warning)}")
+    for name, error in refused:
+        run.screen.line(f"not imported: {plain(name)}: {plain(error.message)}")

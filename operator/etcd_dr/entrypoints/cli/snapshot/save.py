@@ -45,9 +45,15 @@ def command(
     accept_new_cluster_id: Annotated[
         bool, typer.Option("--accept-new-cluster-id", help="Say once that this is the same cluster after a recovery.")
     ] = False,
+    disaster_copy: Annotated[
+        bool,
+        typer.Option("--disaster-copy", help="Talos: read the database files, because etcd does not answer."),
+    ] = False,
 ) -> int:
     """Take a snapshot, prove it, and keep it in the store."""
     labels = parse_labels(label)
+    if disaster_copy:
+        return _save_disaster_copy(run, file, node=endpoint, labels=labels, overwrite=overwrite)
     with stopped_by_signals() as switch:
         shared = run.surroundings(switch)
         if file is None:
@@ -60,6 +66,28 @@ def command(
                 where = str(keeping.keep(outcome.snapshot.manifest))
     run.answer(_document(outcome, where), table=lambda: _table(run, outcome, where))
     return ProofFailed.exit_status if outcome.failed_proofs else 0
+
+
+def _save_disaster_copy(
+    run: Run, file: Path | None, *, node: str | None, labels: dict[str, str], overwrite: bool
+) -> int:
+    from etcd_dr.entrypoints.cli.snapshot.disaster import (  # noqa: PLC0415 - only for the one who asks for it
+        save_disaster_copy,
+        tell_disaster_copy,
+    )
+
+    with stopped_by_signals() as switch:
+        shared = run.surroundings(switch)
+        if file is None:
+            with open_place(run, shared) as place:
+                outcome, copies = save_disaster_copy(place, node=node, labels=labels)
+                where = place.store.url(place.layout.folder(outcome.snapshot.id))
+        else:
+            with kept_as_file(run, shared, file, overwrite=overwrite) as keeping:
+                outcome, copies = save_disaster_copy(keeping.place, node=node, labels=labels)
+                where = str(keeping.keep(outcome.snapshot.manifest))
+    tell_disaster_copy(run, outcome, copies, where=where)
+    return 0
 
 
 def _take(
