@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from etcd_dr.domain.cluster import MemberList, MemberStatus, id_text
 from etcd_dr.domain.recovery.journal import Facts
-from etcd_dr.domain.recovery.step import AwaitCluster
-from etcd_dr.errors import EtcdError, VerificationFailed
+from etcd_dr.domain.recovery.sight import ProcessState
+from etcd_dr.domain.recovery.step import AwaitCluster, StartEtcd
+from etcd_dr.errors import EtcdError, NodeError, NodeFault, VerificationFailed
 from etcd_dr.workflows.recovery.work import Work
+
+_LOOK_AT_PROCESSES_EVERY = 5.0
 
 
 def await_cluster(step: AwaitCluster, work: Work) -> Facts:
@@ -15,9 +18,11 @@ def await_cluster(step: AwaitCluster, work: Work) -> Facts:
     Raises VerificationFailed at once where a wrong cluster or member answers, MemberTimeout after the deadline.
     """
     problem = "no member was asked yet"
+    watch = _ProcessWatch(work)
 
     def look() -> Facts | None:
         nonlocal problem
+        watch.check()
         try:
             statuses = {endpoint: _served(endpoint, work) for endpoint in step.endpoints}
         except EtcdError as error:
@@ -32,6 +37,41 @@ def await_cluster(step: AwaitCluster, work: Work) -> Facts:
         return None if problem else _facts(statuses)
 
     return work.wait_for(look, seconds=step.deadline_seconds, problem=lambda: problem)
+
+
+class _ProcessWatch:
+    """Looks now and then whether the etcd that was started still runs: one that ended will not serve by waiting."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._nodes = [step.node for step in work.plan.steps if isinstance(step, StartEtcd)]
+        self._next_look = work.ports.clock.monotonic() + _LOOK_AT_PROCESSES_EVERY
+        self._ended: set[str] = set()
+
+    def check(self) -> None:
+        """Raise NodeFault where etcd did not run at two looks in a row. A node that cannot be reached is no reason."""
+        clock = self._work.ports.clock
+        if clock.monotonic() < self._next_look:
+            return
+        ended = {name for name in self._nodes if self._has_ended(name, seen_before=name in self._ended)}
+        self._ended = ended
+        self._next_look = clock.monotonic() + _LOOK_AT_PROCESSES_EVERY
+
+    def _has_ended(self, name: str, *, seen_before: bool) -> bool:
+        try:
+            sight = self._work.node(name).look(deadline=self._work.node_deadline)
+        except NodeError:
+            return False
+        if sight.process is not ProcessState.STOPPED:
+            return False
+        if seen_before:
+            raise NodeFault(
+                "etcd was started and has ended",
+                subject=name,
+                next_step="Read the end of its log, and remove what keeps it from starting.",
+                context={"log": "\n".join(sight.log_tail[-8:])},
+            )
+        return True
 
 
 def _served(endpoint: str, work: Work) -> MemberStatus:
