@@ -399,6 +399,39 @@ def test_a_machine_that_lost_its_disk_takes_its_place_again(talos_double: MakeDo
     assert after[lost.hostname] != before[lost.hostname]
 
 
+def test_a_graceful_reset_waits_for_a_quorum_that_is_gone(talos_double: MakeDouble) -> None:
+    """It wants to leave the cluster first, and etcd cannot say yes: nothing is wiped."""
+    double = talos_double()
+    first, *others = double.machines
+    for machine in others:
+        double.switch_off(machine)
+    double.wait_for_event(first, "Health check failed")
+
+    actor_id = double.caller().call("Reset", reset_of("EPHEMERAL", graceful=True)).messages[0].actor_id
+    request = machine_pb2.EventsRequest(tail_events=-1, with_actor_id=actor_id)
+    _, begun, phase = (part.data for part in double.caller().until_it_stops("Events", request, parts=3))
+
+    assert machine_pb2.SequenceEvent.FromString(begun.value).sequence == "reset"
+    assert machine_pb2.PhaseEvent.FromString(phase.value).phase == "leave"
+    assert not is_empty(first)
+
+
+@pytest.mark.parametrize(("release", "comes_in"), [("1.13.9", False), ("1.14.0", True)])
+def test_a_join_that_was_broken_off(talos_double: MakeDouble, release: str, comes_in: bool) -> None:
+    """Its learner has no name; up to 1.13 the node meets its own peer URL for ever, later releases adopt it."""
+    double = talos_double(nodes=2, start="unbootstrapped", release=release)
+    joiner = double.machines[1]
+    joiner.faults.breaks_off_joining = True
+
+    double.caller().call("Bootstrap")
+
+    if comes_in:
+        double.wait_until_healthy()
+    else:
+        double.wait_until(lambda: "etcdserver: Peer URLs already exists" in joiner.node.machined_log.read_text())
+        assert [member.name for member in double.members() if member.isLearner] == [""]
+
+
 class TestFaults:
     """Each switch does what it says, and no more."""
 
@@ -536,6 +569,20 @@ class TestFaults:
         double.wait_until(lambda: machine.boot_id != boot_id and machine.is_on)
 
         assert machine.node.path(RECOVERY_SNAPSHOT).exists()
+
+    def test_a_service_fails_from_the_next_boot_on(self, talos_double: MakeDouble) -> None:
+        """Its state and its words are listed."""
+        double = talos_double(nodes=1)
+        [machine] = double.machines
+        machine.faults.failed_services["kubelet"] = "Failed to run pre stage: no luck"
+
+        double.reboot(machine)
+        services = {each.id: each for each in double.caller().call("ServiceList").messages[0].services}
+
+        assert (services["kubelet"].state, services["kubelet"].events.events[-1].msg) == (
+            "Failed",
+            "Failed to run pre stage: no luck",
+        )
 
     def test_a_call_hangs(self, shared_talos: TalosDouble) -> None:
         """One call by name, and no other."""

@@ -310,7 +310,7 @@ class TalosDouble:
             etcd_tls=self.etcd_tls,
             etcd_context=_client_context(self.etcd_tls),
             faults=Faults(),
-            control_planes=lambda: [machine.address for machine in self.control_planes],
+            cluster=lambda: [machine.node for machine in self.machines],
         )
         addresses = (*node.advertised_addresses, "127.0.0.1")
         return replace(node, etcd_tls=self._etcd_files(hostname, addresses=addresses))

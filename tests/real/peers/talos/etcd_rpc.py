@@ -80,7 +80,10 @@ class EtcdClient:
                 return
 
     async def status(self) -> rpc_pb2.StatusResponse:
-        return await self._unary("Maintenance/Status", rpc_pb2.StatusRequest(), rpc_pb2.StatusResponse)
+        answer: rpc_pb2.StatusResponse = await self._unary(
+            "Maintenance/Status", rpc_pb2.StatusRequest(), rpc_pb2.StatusResponse
+        )
+        return answer
 
     async def members(self) -> list[rpc_pb2.Member]:
         """Return the member list that the leader knows."""

@@ -47,6 +47,7 @@ class EtcdService:
         self._mode = StartMode()
         self._learner_id: int | None = None
         self._is_in_pre_stage = False
+        self._lost_power = False
         self._run_task: asyncio.Task[None] | None = None
         self.process: EtcdProcess | None = None
         self.history = ServiceHistory("etcd", on_change=on_change)
@@ -67,6 +68,7 @@ class EtcdService:
 
     def start(self) -> None:
         """Start the service and return at once."""
+        self._lost_power = False
         self.history.enter("Starting", "Starting service")
         self._run_task = asyncio.get_running_loop().create_task(self._run())
 
@@ -87,8 +89,7 @@ class EtcdService:
         """End the process at once; nobody is left to write that down."""
         if self._run_task is None or self._run_task.done():
             return
-        if self.process is not None:
-            self.process.signal(signal.SIGKILL)
+        self._lost_power = True
         self._run_task.cancel()
         await asyncio.gather(self._run_task, return_exceptions=True)
 
@@ -168,7 +169,8 @@ class EtcdService:
     async def _run_process(self, arguments: list[str]) -> None:
         """Start etcd, wait for its end, and write down how it ended."""
         node = self._node
-        self.process = await EtcdProcess.start(self._command_line(arguments), log=node.etcd_log)
+        await self._start_process(arguments)
+        assert self.process is not None
         self.history.enter("Running", f"Started task etcd (PID {self.process.pid}) for container etcd")
         code = await self.process.wait()
         if code == 0:
@@ -180,9 +182,22 @@ class EtcdService:
         self.history.enter("Waiting", ending)
         self.history.found(is_healthy=False, message="service not running")
 
+    async def _start_process(self, arguments: list[str]) -> None:
+        """Start etcd, and know its process even where the service is stopped in the same moment."""
+        starting = asyncio.ensure_future(EtcdProcess.start(self._command_line(arguments), log=self._node.etcd_log))
+        try:
+            self.process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self.process = await starting
+            raise
+
     async def _stop_process(self) -> None:
         process = self.process
         if process is None or not process.is_running:
+            return
+        if self._lost_power:
+            process.signal(signal.SIGKILL)
+            await process.wait()
             return
         self.history.enter("Stopping", f"Sending SIGTERM to task etcd (PID {process.pid}, container etcd)")
         await process.stop()

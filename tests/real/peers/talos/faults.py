@@ -42,6 +42,8 @@ class Faults:
     """Seconds before this node asks for its promotion for the first time (talos#14097: 135)."""
     is_never_promoted: bool = False
     """As a joining learner, this node stays one (talos#13710)."""
+    breaks_off_joining: bool = False
+    """The next attempt to join ends between adding the learner and starting it."""
     never_joins: bool = False
     """The join loop finds no control plane endpoint."""
     clock_is_unsynced: bool = False
@@ -52,6 +54,8 @@ class Faults:
     """Member lists of this node come with empty hostnames (talos PR 13797)."""
     hanging_calls: set[str] = field(default_factory=set)
     """Calls by name, such as `ServiceList`, that never answer."""
+    failed_services: dict[str, str] = field(default_factory=dict)
+    """Services, such as `kubelet`, that fail with these words at the next boot."""
     etcd_crashes_with: str | None = None
     """etcd ends right after each start, with these last words."""
     var_available_bytes: int | None = None

@@ -50,13 +50,25 @@ async def _attempt(node: Node) -> tuple[str, int]:
             for member in members:
                 if member.name == node.hostname:
                     await client.remove(member.ID)
-            learner_id = await client.add_learner(list(node.peer_urls))
+            adopted = _adopted(node, members)
+            learner_id = adopted or await client.add_learner(list(node.peer_urls))
+            if node.faults.breaks_off_joining:
+                node.faults.breaks_off_joining = False
+                raise _NotYet("error getting second etcd member list: context deadline exceeded")
             members = await client.members()
         except GRPCError as error:
             raise _NotYet(f"error adding member: {error.message}") from error
         except NotReached as error:
             raise _NotYet(f"error adding member: {error}") from error
     return _initial_cluster(node, members, learner_id), learner_id
+
+
+def _adopted(node: Node, members: list[rpc_pb2.Member]) -> int:
+    """Return the learner of an earlier attempt that never started, if this release looks for it; else 0."""
+    if not node.release.adopts_nameless_learners:
+        return 0
+    own = set(node.peer_urls)
+    return next((member.ID for member in members if not member.name and set(member.peerURLs) == own), 0)
 
 
 async def _first_that_answers(node: Node) -> tuple[EtcdClient, list[rpc_pb2.Member]]:

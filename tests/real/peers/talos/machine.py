@@ -25,7 +25,6 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 STATIC_PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _CONTROL_PLANE_SERVICES = ("apid", "containerd", "cri", "kubelet", "machined", "trustd", "udevd")
 _WORKER_SERVICES = ("apid", "containerd", "cri", "kubelet", "machined", "udevd")
-_Stage = machine_pb2.MachineStatusEvent.MachineStage
 
 
 class Server(Protocol):
@@ -117,6 +116,7 @@ class Machine:
     async def _run(self, sequence: str, phases: list[Callable[[], object]], actor_id: str) -> None:
         event = machine_pb2.SequenceEvent
         self._publish(event(sequence=sequence, action=event.START), actor_id)
+        await asyncio.sleep(self.node.settings.pace.sequence)
         try:
             for phase in phases:
                 name = getattr(phase, "__name__", "phase").strip("_")
@@ -186,6 +186,9 @@ class Machine:
         if name == "cri" and "cri" in self.faults.unmet:
             service.enter("Waiting", "Waiting for network")
             return service
+        if name in self.faults.failed_services:
+            service.enter("Failed", self.faults.failed_services[name])
+            return service
         service.enter("Running", f"Started task {name} (PID {1000 + len(name)}) for container {name}")
         service.found(is_healthy=True)
         return service
@@ -216,5 +219,5 @@ class Machine:
         self.stage = stage
         name = stage.upper().replace(" ", "_")
         status = machine_pb2.MachineStatusEvent.MachineStatus(ready=stage == "running")
-        self.events.publish(machine_pb2.MachineStatusEvent(stage=_Stage.Value(name), status=status))
+        self.events.publish(machine_pb2.MachineStatusEvent(stage=name, status=status))
         self._on_change()

@@ -25,7 +25,7 @@ PEER_PORT = 2380
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node's identity and means; `control_planes` lists the addresses of the control plane, its own included."""
+    """One node's identity and means; `cluster` lists all nodes, itself included."""
 
     settings: TalosSettings
     index: int
@@ -36,7 +36,7 @@ class Node:
     etcd_tls: TlsFiles
     etcd_context: ssl.SSLContext
     faults: Faults
-    control_planes: Callable[[], list[str]]
+    cluster: Callable[[], list[Node]]
 
     @property
     def release(self) -> TalosRelease:
@@ -45,6 +45,10 @@ class Node:
     @property
     def is_control_plane(self) -> bool:
         return self.machine_type != "worker"
+
+    def control_planes(self) -> list[str]:
+        """Return the addresses of the control plane, its own included where it is of it."""
+        return [node.address for node in self.cluster() if node.is_control_plane]
 
     @property
     def advertised_addresses(self) -> tuple[str, ...]:

@@ -173,16 +173,15 @@ def _cluster(machine: Machine) -> Iterator[Held]:
     for resource_id in ("kube-apiserver", "discovery", "controlplane"):
         spec = {"addresses": addresses, "hosts": []}
         yield Held("controlplane", "Endpoints.kubernetes.talos.dev", resource_id, spec)
-    for address in addresses:
-        hostname = f"talos-{int(address.rpartition('.')[2]) - 1}"
+    for node in machine.node.cluster():
         member = {
-            "nodeId": hostname,
-            "addresses": [address],
-            "hostname": hostname,
-            "machineType": "controlplane",
+            "nodeId": node.hostname,
+            "addresses": [node.address],
+            "hostname": node.hostname,
+            "machineType": node.machine_type,
             "operatingSystem": f"Talos ({machine.node.release.tag})",
         }
-        yield Held("cluster", "Members.cluster.talos.dev", hostname, member)
+        yield Held("cluster", "Members.cluster.talos.dev", node.hostname, member)
 
 
 def _pods(machine: Machine) -> Iterator[Held]:

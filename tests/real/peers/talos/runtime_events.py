@@ -14,7 +14,6 @@ from typing import Any
 from etcd_dr.adapters.talos.proto import common_pb2, machine_pb2
 
 _KEPT = 1000
-_ACTIONS = machine_pb2.ServiceStateEvent.Action
 
 
 class RuntimeEvents:
@@ -33,8 +32,7 @@ class RuntimeEvents:
 
     def service_state(self, service_id: str, *, state: str, message: str) -> None:
         """Append a change of a service's state."""
-        action = _ACTIONS.Value(state.upper())
-        self.publish(machine_pb2.ServiceStateEvent(service=service_id, action=action, message=message))
+        self.publish(machine_pb2.ServiceStateEvent(service=service_id, action=state.upper(), message=message))
 
     async def watch(self, request: machine_pb2.EventsRequest) -> AsyncIterator[machine_pb2.Event]:
         """Yield an empty event at once, then the tail that was asked for, then what happens, without end."""

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -152,11 +153,15 @@ async def _send_raw(stream: Stream[Any, Any], content: bytes, *, node: str) -> N
     """Write many `common.Data` messages as one run of bytes, each with gRPC's prefix of five bytes."""
     if not stream._send_initial_metadata_done:
         await stream.send_initial_metadata()
-    metadata = common_pb2.Metadata(hostname=node) if node else None
-    framed = bytearray()
-    for start in range(0, len(content), _CHUNK_BYTES):
-        chunk = content[start : start + _CHUNK_BYTES]
-        message = common_pb2.Data(metadata=metadata, bytes=chunk).SerializeToString()
-        framed += b"\0" + len(message).to_bytes(4, "big") + message
+    chunks = [content[start : start + _CHUNK_BYTES] for start in range(0, len(content), _CHUNK_BYTES)]
+    framed = b"".join(part for chunk in chunks for part in (_head(len(chunk), node), chunk))
     if framed:
-        await stream._stream.send_data(bytes(framed))
+        await stream._stream.send_data(framed)
+
+
+@functools.cache
+def _head(size: int, node: str) -> bytes:
+    """Return what stands before that many bytes of content: gRPC's prefix, then the beginning of the message."""
+    metadata = common_pb2.Metadata(hostname=node) if node else None
+    message = common_pb2.Data(metadata=metadata, bytes=bytes(size)).SerializeToString()
+    return b"\0" + len(message).to_bytes(4, "big") + message[: len(message) - size]

@@ -66,6 +66,11 @@ class TalosRelease:
         return self >= TalosRelease(1, 14, 0)
 
     @property
+    def adopts_nameless_learners(self) -> bool:
+        """From 1.14 a join that was broken off is taken up again; before, `Peer URLs already exists` is for ever."""
+        return self >= TalosRelease(1, 14, 0)
+
+    @property
     def names_access_in_a_document(self) -> bool:
         """From 1.14 access from Kubernetes is a document of its own, KubeTalosAPIAccessConfig."""
         return self >= TalosRelease(1, 14, 0)
@@ -94,6 +99,7 @@ class Pace:
     promote_for: float = 60.0  # 600
     restart_after: float = 0.2  # 5
     time_sync_wait: float = 0.2  # 5: how long Bootstrap waits for the clock
+    sequence: float = 0.1  # until a reset or a reboot that was answered begins to strike
     reboot: float = 0.2  # minutes: how long nothing answers
 
 
