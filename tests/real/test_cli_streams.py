@@ -43,3 +43,13 @@ def test_error_that_nobody_reads_keeps_its_status(tmp_path: Path) -> None:
     done = shell(f"{COMMAND} nosuch 2> >(exec 0<&-); echo $?", tmp_path)
 
     assert done.stdout.strip() == "64"
+
+
+def test_watch_ends_when_its_reader_is_gone(tmp_path: Path) -> None:
+    """`| head -1` has read enough; a watch that only writes changes would not notice for hours."""
+    line = f"{COMMAND} health --watch --interval 1h --no-snapshots --endpoints http://127.0.0.1:1 -o json | head -c 1; "
+
+    done = shell(line + 'echo " ${PIPESTATUS[0]}"', tmp_path)
+
+    assert done.stdout.split() == ["{", "141"]
+    assert done.stderr == ""

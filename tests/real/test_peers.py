@@ -175,3 +175,14 @@ def test_load_survives_the_loss_of_a_member(
     cluster.members[0].kill()
 
     load.wait_for(100)
+
+
+def test_nothing_of_the_server_is_left_in_the_shared_directory(tmp_path: Path) -> None:
+    """It makes sockets in /tmp; a day of tests would leave thousands."""
+    before = set(Path("/tmp").glob("seaweedfs-*.sock"))
+
+    with WeedS3(tmp_path / "weed") as server:
+        ports = tuple(str(port) for port in server._ports.values())
+
+    left = {path for path in set(Path("/tmp").glob("seaweedfs-*.sock")) - before if path.stem.endswith(ports)}
+    assert left == set()

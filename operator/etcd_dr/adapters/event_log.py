@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Literal, TextIO
 
 from etcd_dr.ports.clock import Clock
-from etcd_dr.ports.events import Level
+from etcd_dr.ports.events import EventSink, Level
 
 LogFormat = Literal["json", "text"]
 
@@ -62,6 +62,18 @@ class NoEvents:
     """Implements ports.events.EventSink by dropping everything."""
 
     def emit(self, event: str, *, level: Level = "info", **fields: str | int | float | bool | None) -> None: ...
+
+
+class EventsBesideAnswer:
+    """Implements ports.events.EventSink by dropping what an answer says anyway, and passing the rest on."""
+
+    def __init__(self, events: EventSink, *, said_in_answer: frozenset[str]) -> None:
+        self._events = events
+        self._said_in_answer = said_in_answer
+
+    def emit(self, event: str, *, level: Level = "info", **fields: str | int | float | bool | None) -> None:
+        if event not in self._said_in_answer:
+            self._events.emit(event, level=level, **fields)
 
 
 def _as_text(_logger: object, _method: str, line: MutableMapping[str, Any]) -> str:

@@ -75,6 +75,13 @@ class WeedS3(S3Server):
             *ports,
         ]
 
+    def kill(self) -> None:
+        """End it, and remove the sockets that it makes in /tmp beside every port, whatever it is told."""
+        super().kill()
+        for port in self._ports.values():
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink(missing_ok=True)
+
     def environ(self) -> Mapping[str, str]:
         # Credentials of the developer's own must not become identities of this server.
         return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

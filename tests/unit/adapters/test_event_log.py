@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from etcd_dr.adapters.event_log import EventLog
+from etcd_dr.adapters.event_log import EventLog, EventsBesideAnswer
 from fakes.clock import FakeClock
+from fakes.events import RecordingEvents
 
 
 def test_event_is_one_json_line_with_a_utc_time() -> None:
@@ -81,3 +82,14 @@ def test_library_is_loaded_for_the_first_line_only(level: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
 
     assert done.stdout.strip() == str(level == "warning")
+
+
+def test_what_an_answer_says_is_not_logged_as_well() -> None:
+    """Nobody reads a warning twice; what the answer does not say is still told."""
+    events = RecordingEvents()
+    beside = EventsBesideAnswer(events, said_in_answer=frozenset({"snapshot.warning"}))
+
+    beside.emit("snapshot.warning", level="warning", reason="x")
+    beside.emit("snapshot.not_discarded", level="warning", reason="y")
+
+    assert [told.event for told in events.told] == ["snapshot.not_discarded"]

@@ -30,12 +30,15 @@ from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, name_by_members
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
 from etcd_dr.entrypoints.cli.tables import draw, rendered
+from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.errors import EtcdDrError, StoreError, UsageError
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.claim_prefix import look_at_marker
 from etcd_dr.workflows.read_catalogue import RecordCache, read_catalogue
 
 _HOME, _TO_END_OF_LINE, _TO_END_OF_SCREEN, _CLEAR = "\x1b[H", "\x1b[K", "\x1b[J", "\x1b[2J"
+
+_LOOK_FOR_READER_SECONDS = 1.0
 
 
 def command(
@@ -97,10 +100,20 @@ def _watch(run: Run, look: Callable[[], HealthReport], stopped: Event, pause: ti
     page = _Page(run)
     report = look()
     page.show(report)
-    while not stopped.wait(pause.total_seconds()):
+    while not _waited(run.screen, stopped, seconds=pause.total_seconds()):
         report = look()
         page.show(report)
     return report.exit_status
+
+
+def _waited(screen: Screen, stopped: Event, *, seconds: float) -> bool:
+    """Wait, and return whether somebody stopped us. A reader that went away ends it within a second."""
+    whole, rest = divmod(seconds, _LOOK_FOR_READER_SECONDS)
+    for step in [_LOOK_FOR_READER_SECONDS] * int(whole) + [rest]:
+        screen.check_reader()
+        if stopped.wait(step):
+            return True
+    return False
 
 
 class _Page:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 from etcd_dr.adapters.cancellation import CancellationSwitch
-from etcd_dr.adapters.event_log import EventLog, NoEvents
+from etcd_dr.adapters.event_log import EventLog, EventsBesideAnswer, NoEvents
 from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import (
@@ -32,6 +32,7 @@ from etcd_dr.entrypoints.cli.process import Process
 from etcd_dr.entrypoints.cli.progress import NoProgress, progress_on
 from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.ports.cancellation import Cancellation
+from etcd_dr.ports.events import EventSink
 
 CONFIG_VARIABLE = "ETCD_DR_CONFIG"
 
@@ -104,20 +105,32 @@ class Run:
         """Return the encryption settings alone, for a file at hand."""
         return resolve_encryption(self.config(), self._overrides())
 
-    def surroundings(self, cancellation: Cancellation | None = None, *, with_events: bool = True) -> Surroundings:
+    def surroundings(
+        self,
+        cancellation: Cancellation | None = None,
+        *,
+        with_events: bool = True,
+        said_in_answer: Collection[str] = (),
+    ) -> Surroundings:
         """Return what every workflow of this run shares. Without a `cancellation` nothing but an interrupt stops it.
 
-        `with_events=False` is for answers that say it all themselves: events are logged only where a level was named.
+        `with_events=False` is for answers that say it all themselves, `said_in_answer` for the events that an answer
+        or its error repeats: these are logged only where a level was named, so that nobody reads them twice.
         """
         clock = SystemClock()
         log = self._log()
         level = self.options.log_level or (log.level if "level" in log.model_fields_set else "warning")
         format_ = log.format if "format" in log.model_fields_set else "text"
-        is_logged = with_events or self.options.log_level is not None
+        is_asked_for = self.options.log_level is not None
+        events: EventSink = NoEvents()
+        if with_events or is_asked_for:
+            events = EventLog(self.stderr, level=level, format=format_, clock=clock)
+        if said_in_answer and not is_asked_for:
+            events = EventsBesideAnswer(events, said_in_answer=frozenset(said_in_answer))
         return Surroundings(
             clock=clock,
             tokens=SystemTokens(),
-            events=EventLog(self.stderr, level=level, format=format_, clock=clock) if is_logged else NoEvents(),
+            events=events,
             progress=progress_on(Screen(self.stderr), monotonic=clock.monotonic, is_quiet=self.options.quiet),
             cancellation=cancellation or CancellationSwitch(),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 from typing import TextIO
 
 from etcd_dr.errors import LocalStorageFull
@@ -43,6 +44,18 @@ class Screen:
             return os.get_terminal_size(self.stream.fileno()).columns or _USUAL_COLUMNS
         except (OSError, ValueError):
             return _USUAL_COLUMNS
+
+    def check_reader(self) -> None:
+        """Raise ReaderGone where the other end of a pipe was closed, which a write would only find out later."""
+        try:
+            poll = select.poll()
+            poll.register(self.stream.fileno(), 0)
+            is_gone = any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+        except (OSError, ValueError):
+            return  # no descriptor, nobody to look for
+        if is_gone and not self.is_terminal:
+            silence(self.stream)
+            raise ReaderGone
 
     @property
     def can_redraw(self) -> bool:

@@ -24,6 +24,15 @@ from etcd_dr.workflows.compose_manifest import SnapshotOrder
 from etcd_dr.workflows.guard_member import MemberGuard
 from etcd_dr.workflows.take_snapshot import SnapshotOutcome, take_snapshot
 
+_SAID_IN_ANSWER = (
+    "snapshot.warning",
+    "snapshot.member_refused",
+    "snapshot.attempt_failed",
+    "store.unconditional_commit",
+    "prefix.claimed",
+    "snapshot.committed",
+)
+
 
 def command(
     run: Run,
@@ -55,7 +64,7 @@ def command(
     if disaster_copy:
         return _save_disaster_copy(run, file, node=endpoint, labels=labels, overwrite=overwrite)
     with stopped_by_signals() as switch:
-        shared = run.surroundings(switch)
+        shared = run.surroundings(switch, said_in_answer=_SAID_IN_ANSWER)
         if file is None:
             with open_place(run, shared, by_members=True) as place:
                 outcome = _take(place, endpoint, labels, accept_new_cluster_id=accept_new_cluster_id)
@@ -151,5 +160,7 @@ def _table(run: Run, outcome: SnapshotOutcome, where: str) -> None:
         ),
         proof_table(outcome.snapshot.proofs),
     )
+    for refused in outcome.choice.refused:
+        run.screen.line(f"passed over: {plain(refused.observed.label)}: {plain(refused.reason)}")
     for warning in outcome.warnings:
         run.screen.line(f"warning: {plain(warning)}")

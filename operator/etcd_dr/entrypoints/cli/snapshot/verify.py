@@ -50,7 +50,10 @@ def command(
     if snapshot is not None and _is_file(snapshot):
         return 0 if examine_file(run, Path(snapshot), full=True).examination.is_intact else ProofFailed.exit_status
     selector = parse_choice(snapshot, at, revision, default="latest")
-    with stopped_by_signals() as switch, open_place(run, run.surroundings(switch)) as place:
+    with (
+        stopped_by_signals() as switch,
+        open_place(run, run.surroundings(switch, said_in_answer=("snapshot.verified",))) as place,
+    ):
         ports = verify_ports(place.target, place.store, place.surroundings)
         catalogue = read_catalogue(place.store, place.layout)
         chosen = catalogue.snapshots if everything else ()
@@ -78,7 +81,7 @@ def _highest(*, has_members: bool) -> ProofLevel:
 
 def _status(outcomes: Sequence[VerifyOutcome], *, must_reach: bool) -> int:
     """Return 1 for damage, else why a level that was asked for by name was not reached, else 0."""
-    if any(outcome.is_damaged for outcome in outcomes):
+    if any(outcome.is_damaged or outcome.has_damaged_companions for outcome in outcomes):
         return ProofFailed.exit_status
     for outcome in outcomes if must_reach else ():
         for missing in outcome.not_made:
@@ -100,6 +103,7 @@ def _document(catalogue: Catalogue, outcomes: Sequence[VerifyOutcome]) -> dict[s
                     {"level": each.level.value, "code": each.code, "reason": each.reason} for each in outcome.not_made
                 ],
                 "not_recorded": outcome.not_recorded,
+                "companions": outcome.companions.result.value if outcome.companions else None,
                 "duration_seconds": round(outcome.duration_seconds, 3),
             }
             for outcome in outcomes
@@ -132,6 +136,8 @@ def _took(outcome: VerifyOutcome) -> str:
 def _proof_rows(outcome: VerifyOutcome) -> Iterator[tuple[Cell, ...]]:
     for proof in outcome.proofs:
         yield proof.level.value, result_word(proof.result), proof.detail
+    if outcome.companions is not None:
+        yield "companions", result_word(outcome.companions.result), outcome.companions.detail
     for missing in outcome.not_made:
         yield missing.level.value, styled("not made", "doubtful"), missing.reason
 
@@ -140,6 +146,8 @@ def _row(outcome: VerifyOutcome) -> tuple[Cell, ...]:
     failed = [proof for proof in outcome.proofs if proof.result is ProofResult.FAILED]
     if failed:
         return str(outcome.snapshot.id), styled("DAMAGED", "bad"), f"{failed[0].level.value}: {failed[0].detail}"
+    if outcome.has_damaged_companions and outcome.companions is not None:
+        return str(outcome.snapshot.id), styled("COMPANIONS DAMAGED", "bad"), outcome.companions.detail
     passed = [proof.level for proof in outcome.proofs if proof.passed]
     found = styled(max(passed, key=lambda level: level.rank).value, "good") if passed else styled("nothing", "doubtful")
     left_out = [f"{missing.level.value} not made: {missing.reason}" for missing in outcome.not_made]
