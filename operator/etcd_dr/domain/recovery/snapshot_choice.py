@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
 from etcd_dr.domain.cluster import id_text, parse_id_text
-from etcd_dr.domain.proof import ProofResult
 from etcd_dr.domain.recovery.wishes import Wishes
 from etcd_dr.domain.selection import select
 
@@ -53,8 +52,7 @@ def is_foreign(snapshot: Snapshot, known_cluster_ids: tuple[int, ...]) -> bool:
 
 def _refusal(snapshot: Snapshot, known: tuple[int, ...], wishes: Wishes, *, is_wished: bool) -> str:
     if snapshot.is_damaged:
-        failed = [p for p in snapshot.newest_proofs.values() if p.result is ProofResult.FAILED]
-        return "it is damaged: " + "; ".join(f"{p.level} failed{f' ({p.detail})' if p.detail else ''}" for p in failed)
+        return f"it is damaged: {snapshot.damage}"
     if is_foreign(snapshot, known) and not wishes.foreign_snapshot:
         ours = ", ".join(id_text(value) for value in known)
         return f"it is of etcd cluster {snapshot.manifest.source.cluster_id}, this one is {ours}"

@@ -1,0 +1,46 @@
+"""What the end of a log says."""
+
+from __future__ import annotations
+
+import pytest
+
+from etcd_dr.domain.recovery.clues import Cause, cause_clue, damage_clue, read_clues, removal_clue
+
+
+def test_last_cause_counts() -> None:
+    """An earlier complaint may have been removed since."""
+    clues = read_clues(["no space left on device", "started", "tls: certificate has expired"])
+
+    found = cause_clue(clues)
+
+    assert found is not None
+    assert found.cause is Cause.CERTIFICATE_EXPIRED
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "panic: freepages: failed to get all reachable pages (page 91: multiple references)",
+        "panic: assertion failed: Page expected to be: 3, but self identifies as 0",
+        "failed to read WAL, cannot be repaired: wal: crc mismatch",
+        "tocommit(107) is out of range [lastIndex(101)]. Was the raft log corrupted, truncated, or lost?",
+        "failed to recover v3 backend from snapshot: failed to find database snapshot file",
+    ],
+)
+def test_damage_is_told_from_causes(line: str) -> None:
+    assert damage_clue(read_clues([line])) is not None
+
+
+def test_removal_is_its_own_clue() -> None:
+    clues = read_clues(["rafthttp: the member has been permanently removed from the cluster"])
+
+    assert removal_clue(clues) is not None
+    assert damage_clue(clues) is None
+
+
+def test_long_lines_are_cut_and_plain_ones_say_nothing() -> None:
+    """A log is shown to people as evidence, and is not ours."""
+    clues = read_clues(["ready to serve client requests", "no space left on device " + "x" * 10_000])
+
+    assert len(clues) == 1
+    assert len(clues[0].line) <= 300
