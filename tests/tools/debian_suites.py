@@ -20,7 +20,9 @@ ETCD_SUITES = ("bookworm", "trixie", "sid")
 # The oldest suite asks for the oldest C library, so its programs run on every machine that is still in use.
 PROGRAM_SUITE = ETCD_SUITES[0]
 # Program in bin/ -> the package it comes in.
-PROGRAMS = {"age": "age", "age-keygen": "age", "zstd": "zstd"}
+PROGRAMS = {"age": "age", "age-keygen": "age", "zstd": "zstd", "sshd": "openssh-server"}
+# Program -> a package with a library that machines without the program lack, and the library's name; put into lib/.
+LIBRARIES = {"sshd": ("libwrap0", "libwrap.so.0")}
 
 _KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
@@ -68,13 +70,17 @@ def mirror() -> str:
 
 def fetch(place: Place, suite: str, *, archive: str, with_etcd: bool, programs: tuple[str, ...]) -> list[Path]:
     """Unpack etcd's packages and the `programs` of one suite into the place; return the new entries."""
-    packages = [*(["etcd-server", "etcd-client"] if with_etcd else []), *sorted({PROGRAMS[name] for name in programs})]
+    wanted = {PROGRAMS[name] for name in programs} | {LIBRARIES[name][0] for name in programs if name in LIBRARIES}
+    packages = [*(["etcd-server", "etcd-client"] if with_etcd else []), *sorted(wanted)]
     with place.partial() as scratch:
         unpacked = _download(scratch, archive, suite=suite, packages=packages)
+        for name in programs:
+            if name in LIBRARIES and (library := _library(unpacked, LIBRARIES[name][1])) is not None:
+                place.put_library(library)
         entries = [
-            place.put_program(f"debian-{name}", unpacked / "usr" / "bin" / name)
+            place.put_program(f"debian-{name}", program)
             for name in programs
-            if (unpacked / "usr" / "bin" / name).is_file()
+            if (program := _program(unpacked, name)) is not None
         ]
         if with_etcd:
             entries.append(
@@ -84,8 +90,13 @@ def fetch(place: Place, suite: str, *, archive: str, with_etcd: bool, programs: 
 
 
 def _program(unpacked: Path, name: str) -> Path | None:
-    path = unpacked / "usr" / "bin" / name
-    return path if path.is_file() else None
+    found = (unpacked / "usr" / directory / name for directory in ("bin", "sbin"))
+    return next((path for path in found if path.is_file()), None)
+
+
+def _library(unpacked: Path, name: str) -> Path | None:
+    """Return a library under the name that programs ask for, which is a link to the file."""
+    return next(unpacked.glob(f"usr/lib/*/{name}"), None) or next(unpacked.glob(f"lib/*/{name}"), None)
 
 
 def _download(scratch: Path, archive: str, *, suite: str, packages: list[str]) -> Path:

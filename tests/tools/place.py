@@ -125,6 +125,15 @@ class Place:
         self._stamp(source, entry)
         return entry
 
+    def put_library(self, library: Path) -> Path:
+        """Copy one shared library into `lib/`, under the name it is asked for, over an older one."""
+        entry = self.root / "lib" / library.name
+        entry.parent.mkdir(exist_ok=True)
+        partial = entry.with_name(f".{entry.name}.new")
+        shutil.copyfile(library.resolve(), partial)
+        partial.replace(entry)
+        return entry
+
     def _stamp(self, source: str, entry: Path) -> None:
         stamp = self.root / ".stamps" / source
         stamp.parent.mkdir(exist_ok=True)

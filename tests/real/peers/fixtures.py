@@ -28,9 +28,12 @@ from etcd_dr.adapters.local_cluster import (
     preferred_etcd_binaries,
 )
 from etcd_dr.errors import ToolMissing
+from real.peers.control_planes import Plane, local_plane, static_pod_plane, systemd_plane
 from real.peers.etcd_tools import StockTools
 from real.peers.load_writer import LoadWriter
 from real.peers.rclone import RcloneS3
+from real.peers.sshd import SshdProgram, find_sshd
+from real.peers.sshd import why_not as why_no_sshd
 from real.peers.tcp_proxy import TcpProxy
 from real.peers.weed import WeedS3
 
@@ -164,6 +167,40 @@ def tcp_proxy() -> Iterator[Callable[[int], TcpProxy]]:
     """Put a proxy with faults before a port of 127.0.0.1: `proxy = tcp_proxy(member.settings.client_port)`."""
     with contextlib.ExitStack() as stack:
         yield lambda target_port: stack.enter_context(TcpProxy(target_port))
+
+
+@pytest.fixture
+def local_control_plane(fresh_cluster: Callable[..., LocalCluster]) -> Iterator[Callable[..., Plane]]:
+    """Make control planes of local processes over clusters of this test's own: `local_control_plane(size=3)`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(local_plane(fresh_cluster(**settings)))
+
+
+@pytest.fixture(scope="session")
+def sshd_program() -> SshdProgram:
+    """A real ssh server, to be started with `real.peers.sshd.Sshd`."""
+    program, obstacle = find_sshd(os.environ), why_no_sshd(os.environ)
+    if program is None or obstacle:
+        pytest.skip(obstacle)
+    return program
+
+
+@pytest.fixture
+def static_pod_control_plane(
+    fresh_cluster: Callable[..., LocalCluster], sshd_program: SshdProgram
+) -> Iterator[Callable[..., Plane]]:
+    """Make control planes of static pods behind real sshd: `static_pod_control_plane(size=3)`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(static_pod_plane(fresh_cluster(**settings), sshd_program))
+
+
+@pytest.fixture
+def systemd_control_plane(
+    fresh_cluster: Callable[..., LocalCluster], sshd_program: SshdProgram
+) -> Iterator[Callable[..., Plane]]:
+    """Make control planes of systemd units behind real sshd: `systemd_control_plane(size=3)`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(systemd_plane(fresh_cluster(**settings), sshd_program))
 
 
 @contextlib.contextmanager

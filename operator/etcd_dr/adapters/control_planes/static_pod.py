@@ -188,7 +188,7 @@ class StaticPodService:
             self._move_back(self._settings.manifest, recovery_id=recovery_id, until=until)
         manifest = self._read(text)
         said = self._shell.run(
-            scripts.AWAIT_THERE, manifest.program, manifest.data_dir, _whole_seconds(until), deadline=_with_grace(until)
+            scripts.AWAIT_THERE, manifest.program, manifest.data_dir, _pauses(until), deadline=_with_grace(until)
         )
         if said.status == scripts.IS_ABSENT:
             raise NodeFault(
@@ -275,7 +275,7 @@ class StaticPodService:
 
     def _await_gone(self, program: str, data_dir: str, *, container: str, until: float) -> None:
         said = self._shell.run(
-            scripts.AWAIT_GONE, program, data_dir, _whole_seconds(until), container, deadline=_with_grace(until)
+            scripts.AWAIT_GONE, program, data_dir, _pauses(until), container, deadline=_with_grace(until)
         )
         if said.status == scripts.STILL_RUNS:
             raise NodeFault(
@@ -300,8 +300,8 @@ def _name(file: str) -> str:
     return file.removesuffix(".yaml").removesuffix(".yml").removesuffix(".json")
 
 
-def _whole_seconds(until: float) -> str:
-    return str(max(0, int(remaining(until) - _GRACE_SECONDS)))
+def _pauses(until: float) -> str:
+    return str(max(0, int((remaining(until) - _GRACE_SECONDS) * scripts.PAUSES_PER_SECOND)))
 
 
 def _with_grace(until: float) -> float:

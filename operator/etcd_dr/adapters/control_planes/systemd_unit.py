@@ -31,7 +31,7 @@ _SHOW = 'systemctl show -p "$2" -- "$1"\n'
 
 _CAT = 'systemctl cat -- "$1"\n'
 
-# $1 unit, $2 recovery, $3 drop-ins, $4 state, $5 seconds.
+# $1 unit, $2 recovery, $3 drop-ins, $4 state, $5 pauses.
 _STOP = f"""\
 ran=$4/$2/$1.ran
 if [ ! -e "$ran" ]; then
@@ -55,14 +55,14 @@ while :; do
     inactive|failed) if [ "${{pid:-0}}" = 0 ]; then break; fi ;;
   esac
   if [ "$left" -le 0 ]; then exit {scripts.STILL_RUNS}; fi
-  if [ "$left" -eq 2 ]; then systemctl kill --signal=KILL -- "$1" || true; fi
-  sleep 1
+  if [ "$left" -eq 8 ]; then systemctl kill --signal=KILL -- "$1" || true; fi
+  pause
   left=$((left - 1))
 done
 cat -- "$ran"
 """
 
-# $1 unit, $2 recovery, $3 drop-ins, $4 state, $5 seconds.
+# $1 unit, $2 recovery, $3 drop-ins, $4 state, $5 pauses.
 _START = f"""\
 rm -f -- "$3/$1.d/zz-etcd-dr-$2.conf"
 for other in "$3/$1.d"/zz-etcd-dr-*.conf; do
@@ -79,7 +79,7 @@ while :; do
   pid=$(systemctl show -p MainPID --value -- "$1")
   if [ "${{pid:-0}}" != 0 ]; then break; fi
   if [ "$left" -le 0 ]; then exit {scripts.IS_ABSENT}; fi
-  sleep 1
+  pause
   left=$((left - 1))
 done
 """
@@ -204,7 +204,7 @@ class SystemdService:
 
     def _stop(self, name: str, *, recovery_id: str, until: float) -> bool:
         said = self._shell.run(
-            _STOP, *self._places(name, recovery_id), _whole_seconds(until), deadline=remaining(until) + _GRACE_SECONDS
+            _STOP, *self._places(name, recovery_id), _pauses(until), deadline=remaining(until) + _GRACE_SECONDS
         )
         if said.status == scripts.STILL_RUNS:
             raise NodeFault(
@@ -216,7 +216,7 @@ class SystemdService:
 
     def _start(self, name: str, *, recovery_id: str, until: float) -> None:
         said = self._shell.run(
-            _START, *self._places(name, recovery_id), _whole_seconds(until), deadline=remaining(until) + _GRACE_SECONDS
+            _START, *self._places(name, recovery_id), _pauses(until), deadline=remaining(until) + _GRACE_SECONDS
         )
         if said.status == scripts.IN_THE_WAY:
             raise NodeFault(
@@ -281,5 +281,5 @@ def _launch(unit: Unit, settings: EtcdSettings) -> Launch | None:
     return settings.launch(data_dir=f"{below.rstrip('/')}/{launch.data_dir}")
 
 
-def _whole_seconds(until: float) -> str:
-    return str(max(0, int(remaining(until) - _GRACE_SECONDS)))
+def _pauses(until: float) -> str:
+    return str(max(0, int((remaining(until) - _GRACE_SECONDS) * scripts.PAUSES_PER_SECOND)))
