@@ -20,6 +20,7 @@ from etcd_dr.config.cluster_model import (
     ScheduleSection,
     SnapshotSection,
 )
+from etcd_dr.config.companions_model import CompanionsSection
 from etcd_dr.config.complaints import complaints
 from etcd_dr.config.control_plane_model import ControlPlaneSection
 from etcd_dr.config.drill_model import DrillSection
@@ -35,6 +36,7 @@ from etcd_dr.errors import ConfigError, UsageError
 
 STORE_VARIABLE = "ETCD_DR_STORE"
 CLUSTER_VARIABLE = "ETCD_DR_CLUSTER"
+TALOS_VARIABLE = "TALOSCONFIG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class Target:
     health: HealthSection = field(default_factory=HealthSection)
     drill: DrillSection = field(default_factory=DrillSection)
     tools: ToolsSection = field(default_factory=ToolsSection)
+    companions: CompanionsSection = field(default_factory=CompanionsSection)
     labels: Mapping[str, str] = field(default_factory=dict)
     control_plane: ControlPlaneSection | None = None
     encryption: EncryptionSection = field(default_factory=EncryptionSection)
@@ -137,6 +140,9 @@ def resolve_target(config: Config | None, overrides: Overrides, environment: Map
         target = _over(target, etcdctl_environment(environment), ConfigError("", subject="ETCDCTL_…"))
     target = _over(target, overrides.etcd, UsageError("", subject="the command line"))
     target = _over_talos(target, overrides.talos)
+    if target.etcd is None and target.talos is None and environment.get(TALOS_VARIABLE):
+        # talosctl's variable fills the place of a file that is not there, as etcdctl's do.
+        target = _over_talos(target, TalosOverrides(talosconfig=environment[TALOS_VARIABLE]))
     store = _store_said(overrides, environment)
     return replace(target, store=store or target.store, encryption=_encryption(target.encryption, overrides))
 
@@ -181,6 +187,7 @@ def _of_cluster(config: Config, cluster: ClusterSection) -> Target:
         retention=cluster.retention,
         health=cluster.health,
         drill=cluster.drill,
+        companions=cluster.companions,
         labels=cluster.labels,
         control_plane=cluster.control_plane,
     )

@@ -224,7 +224,8 @@ class _Run:
         )
 
     def _given_up(self, error: EtcdDrError) -> EtcdDrError:
-        if len(self._failed) == 1 or isinstance(error, SnapshotDamaged):
+        is_refused_by_all = isinstance(error, AccessDenied) and {f.code for f in self._failed} == {error.code}
+        if len(self._failed) == 1 or isinstance(error, SnapshotDamaged) or is_refused_by_all:
             return error
         return NoUsableMember(
             f"{len(self._failed)} members failed to serve a snapshot "
@@ -280,8 +281,7 @@ class _Run:
 
 _SEE = (
     "See how the members are: etcd-dr health",
-    "See what is wrong: etcd-dr doctor. If etcd answers nowhere, save what its files hold: "
-    "etcd-dr snapshot save --disaster-copy",
+    "See what is wrong: etcd-dr doctor. If etcd answers nowhere: etcd-dr snapshot save --disaster-copy",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import Target
 from etcd_dr.config.duration import parse_duration
+from etcd_dr.config.talos_model import TalosSection
 from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.doctor import EXPLANATIONS, diagnose
 from etcd_dr.domain.doctor.report import doctor_document
@@ -49,8 +51,7 @@ def command(
         return _explain(run, explain)
     from etcd_dr.bootstrap.doctor import look_at_talos  # noqa: PLC0415 - imports gRPC, which --explain needs not
 
-    target, deadline = run.target(), _deadline(timeout)
-    _need_talos(target)
+    target, deadline = _talos_target(run.target()), _deadline(timeout)
     with stopped_by_signals() as switch:
         shared = run.surroundings(switch, with_events=False)
         begun = shared.clock.monotonic()
@@ -81,13 +82,15 @@ def _explain(run: Run, code: str) -> int:
     return 0
 
 
-def _need_talos(target: Target) -> None:
-    if target.talos is None:
+def _talos_target(target: Target) -> Target:
+    """Return the target as one of Talos; where nothing is said, talosctl's usual places are looked at."""
+    if target.talos is None and target.etcd is not None:
         raise ConfigError(
             "nothing says how the Talos nodes are reached, and the doctor knows Talos only so far",
             next_step="Name a talosconfig with --talosconfig FILE, or in a file given by --config (talos). For other "
             "clusters: etcd-dr health",
         )
+    return target if target.talos is not None else replace(target, talos=TalosSection())
 
 
 def _stored(run: Run, target: Target, shared: Surroundings) -> SnapshotFacts:

@@ -37,7 +37,7 @@ def certificate_ends(seen: TalosObservation) -> Iterator[Finding]:
         severity, said = Severity.CRITICAL, f"our client certificate has expired at {ends:%Y-%m-%d %H:%M} UTC"
     elif timedelta(hours=12) < left < _SOON:
         # Those in a pod live for six hours and are renewed all the time: a few hours left are no warning.
-        severity, said = Severity.WARNING, f"our client certificate ends in {left.days} days"
+        severity, said = Severity.WARNING, f"our client certificate ends at {ends:%Y-%m-%d %H:%M} UTC"
     else:
         return
     yield Finding(

@@ -1,0 +1,214 @@
+"""The doctor on a Talos control plane with one thing wrong at a time, and within seconds whatever hangs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etcd_dr.domain.doctor import CODES
+from real.peers.talos import TalosDouble
+from real.peers.talos.roles import ADMIN, ETCD_BACKUP, READER
+from scenarios.command_line import CommandLine
+from scenarios.documented_json import differences, examples
+
+MakeDouble = Callable[..., TalosDouble]
+
+# The double has neither Kubernetes nor trustd, and its certificates live for two days.
+NOT_THERE = {"kubernetes.api_server", "node.trustd", "talos.certificate", "node.not_ready"}
+
+
+class Doctor:
+    """The command beside one control plane."""
+
+    def __init__(self, double: TalosDouble, directory: Path) -> None:
+        self.double = double
+        self.cli = CommandLine(directory, {})
+        self.seconds = 0.0
+
+    def __call__(self, *words: object, roles: tuple[str, ...] = (READER,), nodes: bool = True) -> dict[str, Any]:
+        config = self.double.talosconfig("-".join(roles).replace(":", "_"), roles=roles)
+        named = ("--nodes", ",".join(self.double.addresses)) if nodes else ()
+        begun = time.monotonic()
+        done = self.cli("doctor", "--talosconfig", config, "-o", "json", *named, *words)
+        self.seconds = time.monotonic() - begun
+        assert done.out, done.err
+        assert done.status == done.document["exit_status"]
+        return done.document
+
+    def codes(self, *words: object, **how: Any) -> set[str]:
+        """Return what was found, without what the double cannot have."""
+        found = {finding["code"] for finding in self(*words, **how)["findings"]}
+        assert found <= set(CODES)
+        return found - NOT_THERE
+
+    def finding(self, code: str) -> dict[str, Any]:
+        document = self()
+        found = [finding for finding in document["findings"] if finding["code"] == code]
+        assert found, [finding["code"] for finding in document["findings"]]
+        first: dict[str, Any] = found[0]
+        return first
+
+
+@pytest.fixture
+def doctor(shared_talos: TalosDouble, tmp_path: Path) -> Doctor:
+    return Doctor(shared_talos, tmp_path)
+
+
+def eventually(condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
+    """Look again until it holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.1)
+
+
+def test_healthy_control_plane_has_no_findings(doctor: Doctor) -> None:
+    """Silence is the answer that makes the other answers worth reading."""
+    assert doctor.codes() == set()
+
+
+def test_document_is_as_documented(doctor: Doctor) -> None:
+    """Keys and their kinds are a promise."""
+    assert list(differences(examples()["doctor"], doctor())) == []
+
+
+def test_nodes_are_found_by_asking(doctor: Doctor) -> None:
+    """Without --nodes the member list says which there are."""
+    assert len(doctor(nodes=False)["nodes"]) == 3
+
+
+def test_backup_role_is_told_what_it_cannot_see(doctor: Doctor) -> None:
+    """One hint, and a list of what was not looked at; no false alarm."""
+    document = doctor(roles=(ETCD_BACKUP,))
+
+    assert {f["code"] for f in document["findings"]} - NOT_THERE == {"talos.role"}
+    assert any("services" in line for line in document["not_looked_at"])
+
+
+def test_never_bootstrapped(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """All Preparing with empty directories."""
+    double = talos_double(start="unbootstrapped")
+    doctor = Doctor(double, tmp_path)
+    for machine in double.machines:
+        double.wait_for_state(machine, "Preparing")
+
+    assert "etcd.not_bootstrapped" in doctor.codes("--timeout", "1s")
+
+
+def test_answer_comes_within_seconds_when_nodes_hang(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """Every call of two nodes hangs, and a third is gone: the deadline and a little more."""
+    double = talos_double()
+    doctor = Doctor(double, tmp_path)
+    for machine in double.machines[:2]:
+        machine.faults.hanging_calls |= {"Version", "ServiceList", "EtcdStatus", "EtcdMemberList", "EtcdAlarmList"}
+    double.switch_off(double.machines[2])
+
+    codes = doctor.codes("--timeout", "2s")
+
+    assert doctor.seconds < 4
+    assert "talos.unreachable" in codes
+
+
+def test_lost_quorum(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """One of three is left: critical, with who is silent."""
+    double = talos_double()
+    doctor = Doctor(double, tmp_path)
+    for machine in double.machines[1:]:
+        double.switch_off(machine)
+
+    document = doctor("--timeout", "2s")
+
+    assert document["severity"] == "critical"
+    assert {"etcd.quorum_lost", "talos.unreachable"} <= {f["code"] for f in document["findings"]}
+    assert document["has_quorum"] is False
+
+
+def test_one_node_down_leaves_no_tolerance(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """All works, and it is said how close it is."""
+    double = talos_double()
+    doctor = Doctor(double, tmp_path)
+    double.switch_off(double.machines[2])
+    eventually(lambda: doctor("--timeout", "2s")["has_quorum"] is True)
+
+    assert "etcd.no_tolerance" in doctor.codes("--timeout", "2s")
+
+
+def test_crash_loop_with_the_last_words(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """etcd that ends again and again."""
+    double = talos_double(nodes=1)
+    doctor = Doctor(double, tmp_path)
+    double.machines[0].faults.etcd_crashes_with = "flag provided but not defined: -wrong"
+    double.reboot(double.machines[0])
+
+    eventually(lambda: "etcd.crash_loop" in doctor.codes("--timeout", "1s"))
+
+    assert doctor.finding("etcd.crash_loop")["member"] is not None
+
+
+def test_removed_member_is_no_disaster(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """The sentence of etcd is told from any other crash, and the remedy is a wipe of one node."""
+    double = talos_double(nodes=1)
+    doctor = Doctor(double, tmp_path)
+    double.machines[0].faults.etcd_crashes_with = "the member has been permanently removed from the cluster"
+    double.reboot(double.machines[0])
+
+    eventually(lambda: "etcd.removed" in doctor.codes("--timeout", "1s"))
+
+    assert "EPHEMERAL" in doctor.finding("etcd.removed")["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("switches", "code"),
+    [
+        ({"clock_is_unsynced": True}, "node.clock_unsynced"),
+        ({"clock_skew": 9.0}, "node.clock_skew"),
+        ({"var_available_bytes": 1024}, "node.disk"),
+    ],
+)
+def test_trouble_of_a_machine(doctor: Doctor, switches: dict[str, Any], code: str) -> None:
+    """What is wrong with the machine under etcd."""
+    faults = doctor.double.machines[1].faults
+    before = {name: getattr(faults, name) for name in switches}
+    for name, value in switches.items():
+        setattr(faults, name, value)
+
+    try:
+        assert code in doctor.codes()
+    finally:
+        for name, value in before.items():
+            setattr(faults, name, value)
+
+
+def test_etcd_that_waits_says_for_what(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """Waiting for an etcd spec means an address filter that fits nothing."""
+    double = talos_double(nodes=1)
+    doctor = Doctor(double, tmp_path)
+    double.machines[0].faults.unmet |= {"etcd spec"}
+    double.reboot(double.machines[0])
+
+    eventually(lambda: "etcd.waiting" in doctor.codes("--timeout", "1s"))
+
+    assert "advertisedSubnets" in doctor.finding("etcd.waiting")["next_step"]
+
+
+def test_machine_types_that_cannot_be_recovered(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """init ignores a restore; a worker has no etcd."""
+    doctor = Doctor(talos_double(machine_types={0: "init", 2: "worker"}), tmp_path)
+
+    assert {"node.init", "node.worker"} <= doctor.codes()
+
+
+def test_store_without_snapshots_is_told(doctor: Doctor) -> None:
+    """The doctor also says whether there is something to recover from."""
+    document = doctor("--store", doctor.cli.store)
+
+    assert "backup.none" in {finding["code"] for finding in document["findings"]}
+
+
+def test_administrator_sees_the_same(doctor: Doctor) -> None:
+    """More rights bring no other findings."""
+    assert doctor.codes(roles=(ADMIN,)) == set()

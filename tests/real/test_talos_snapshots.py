@@ -1,0 +1,290 @@
+"""Snapshots of a Talos control plane through its machine API, with the least role, and with every fault on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from etcd_dr.adapters.local_cluster import EtcdBinaries
+from real.peers.etcd_tools import StockTools
+from real.peers.talos import TalosDouble
+from real.peers.talos.faults import Faults
+from real.peers.talos.pki import Authority
+from real.peers.talos.roles import ADMIN, ETCD_BACKUP, READER
+from scenarios.command_line import CommandLine, Done
+
+MakeDouble = Callable[..., TalosDouble]
+
+
+class Station:
+    """The command beside one control plane, with a store of its own."""
+
+    def __init__(self, double: TalosDouble, directory: Path) -> None:
+        self.double = double
+        self.directory = directory
+        self.cli = CommandLine(directory, {"ETCD_DR_ENCRYPTION__ENABLED": "false"})
+
+    def __call__(self, *words: object, roles: tuple[str, ...] = (ETCD_BACKUP,), **made: Any) -> Done:
+        config = self.double.talosconfig("-".join(roles).replace(":", "_"), roles=roles, **made)
+        return self.cli(*words, "--talosconfig", config, "-o", "json", "--store", self.cli.store)
+
+    def save(self, *words: object, **how: Any) -> dict[str, Any]:
+        done = self("snapshot", "save", *words, **how)
+        assert done.status == 0, done.err
+        return done.document
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of the newest snapshot."""
+        found: dict[str, Any] = self("snapshot", "show", "latest").document["manifest"]
+        return found
+
+    @property
+    def stored(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self("snapshot", "list").document["snapshots"]
+        return found
+
+    def with_config(self, **talos: object) -> Callable[..., Done]:
+        """Return the command with a configuration file instead of flags."""
+        cluster = {"name": "prod", "store": "main", "snapshot": {"stall_timeout": "500ms"}, **talos}
+        stores = [{"name": "main", "directory": {"path": self.cli.store}}]
+        file = self.directory / "etcd-dr.yaml"
+        file.write_text(yaml.safe_dump({"clusters": [cluster], "stores": stores}))
+        return lambda *words: self.cli(*words, "--config", file, "-o", "json")
+
+
+@pytest.fixture
+def station(shared_talos: TalosDouble, tmp_path: Path) -> Iterator[Station]:
+    """Beside three healthy nodes; all faults are turned back at the end."""
+    yield Station(shared_talos, tmp_path)
+    for machine in shared_talos.machines:
+        _mend(machine.faults)
+
+
+def _mend(faults: Faults) -> None:
+    fresh = Faults()
+    for name in ("snapshot_ends_at", "snapshot_stalls_at", "snapshot_flips_at", "hanging_calls"):
+        setattr(faults, name, getattr(fresh, name))
+
+
+@contextmanager
+def every_node(double: TalosDouble, **switches: object) -> Iterator[None]:
+    """Turn these faults on at all nodes."""
+    for machine in double.machines:
+        for name, value in switches.items():
+            setattr(machine.faults, name, value)
+    yield
+
+
+def test_backup_role_alone_is_enough(station: Station) -> None:
+    """os:etcd:backup takes a snapshot that is proven as far as can be, from a follower."""
+    saved = station.save("--cluster", "prod")
+
+    manifest = station.manifest
+    assert saved["snapshot"]["level"] == "intact"
+    assert manifest["source"]["kind"] == "talos"
+    assert manifest["source"]["platform"] == "talos"
+    assert manifest["source"]["cluster_id"] is None
+    assert manifest["source"]["member_name"].startswith("talos-")
+    assert [member["name"] for member in manifest["topology"]] == ["talos-1", "talos-2", "talos-3"] or len(
+        manifest["topology"]
+    ) == 3
+
+
+def test_release_that_answers_nothing_else_to_the_role(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """Before 1.9.6 the role may only take the snapshot: it is taken, and nothing is claimed that nobody told."""
+    station = Station(talos_double(nodes=1, release="1.9.3"), tmp_path)
+
+    saved = station.save()
+
+    manifest = station.manifest
+    assert saved["snapshot"]["level"] == "intact"
+    assert manifest["source"]["member_id"] is None
+    assert manifest["source"]["etcd_version"] is None
+    assert [member["name"] for member in manifest["topology"]] == ["talos-1"]
+    assert any("how far it has come" in warning for warning in saved["warnings"])
+
+
+def test_file_is_one_that_etcd_restores(station: Station, stock_tools: StockTools, etcd_binaries: EtcdBinaries) -> None:
+    """Under everything lies a plain snapshot."""
+    file = station.directory / "plain.db"
+
+    station.save(file)
+
+    told = stock_tools.snapshot_status(file)
+    assert told["totalSize"] > 0
+    stock_tools.etcdutl("snapshot", "restore", file, "--data-dir", station.directory / "restored")
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"snapshot_ends_at": 20_000}, "etcd.stream_broken"),
+        ({"snapshot_ends_at": 16_384 + 32}, "etcd.stream_broken"),
+        ({"snapshot_flips_at": 9_000}, "etcd.stream_broken"),
+    ],
+)
+def test_bad_stream_that_ends_well_is_never_stored(station: Station, fault: dict[str, Any], code: str) -> None:
+    """Talos says OK at the end of a truncated stream; the digest does not."""
+    with every_node(station.double, **fault):
+        done = station("snapshot", "save")
+
+    assert done.status != 0
+    assert code in done.err
+    assert station.stored == []
+
+
+def test_another_node_is_tried(station: Station) -> None:
+    """One node that truncates costs an attempt and no snapshot."""
+    for machine in station.double.machines[1:]:
+        machine.faults.snapshot_ends_at = 20_000
+
+    saved = station.save()
+
+    assert saved["snapshot"]["level"] == "intact"
+    assert station.manifest["source"]["member_name"] == "talos-1"
+
+
+def test_stalled_stream_is_left(station: Station) -> None:
+    """A node that sends nothing more is given up after the stall timeout, without any help of Talos."""
+    config = station.double.talosconfig("stall", roles=(ETCD_BACKUP,))
+    command = station.with_config(talos={"config_file": str(config)})
+
+    with every_node(station.double, snapshot_stalls_at=8_192):
+        done = command("snapshot", "save")
+
+    assert done.status != 0
+    assert "stood still" in done.err
+    assert station.stored == []
+
+
+def test_missing_role_is_named_with_the_resource_to_change(station: Station) -> None:
+    """os:reader may look and take nothing; the error says what it takes, in the cluster and outside."""
+    done = station("snapshot", "save", roles=(READER,))
+
+    assert done.error["code"] == "etcd.denied"
+    assert "os:etcd:backup" in done.error["message"]
+    assert "ServiceAccount" in done.error["next_step"]
+
+
+def test_expired_certificate_is_named(station: Station) -> None:
+    """Not a connection that ends for no reason."""
+    now = datetime.now(UTC)
+
+    done = station("snapshot", "save", valid_from=now - timedelta(hours=8), valid_until=now - timedelta(hours=2))
+
+    assert done.error["code"] == "etcd.tls"
+    assert "expired" in done.error["message"]
+
+
+def test_talosconfig_of_another_cluster_is_named(station: Station) -> None:
+    """x509: unknown authority, in words that help."""
+    now = datetime.now(UTC)
+    other = Authority(
+        "talos", is_ed25519=True, valid_from=now - timedelta(hours=1), valid_until=now + timedelta(hours=1)
+    )
+
+    done = station("snapshot", "save", authority=other)
+
+    assert done.error["code"] == "etcd.tls"
+    assert "another cluster" in done.error["next_step"]
+
+
+def test_other_cluster_cannot_take_the_place(station: Station, talos_double: MakeDouble, tmp_path: Path) -> None:
+    """The prefix belongs to the Talos authority that claimed it."""
+    station.save("--cluster", "prod")
+    other = talos_double(nodes=1)
+    config = other.talosconfig("other", roles=(ETCD_BACKUP,))
+
+    done = station.cli(
+        "snapshot", "save", "--cluster", "prod", "--talosconfig", config, "-o", "json", "--store", station.cli.store
+    )
+
+    assert done.error["code"] == "etcd.foreign_cluster"
+
+
+def test_hash_is_asked_of_etcd_where_its_certificates_are_configured(station: Station) -> None:
+    """Then the snapshot is consistent, as anywhere."""
+    tls, double = station.double.etcd_tls, station.double
+    config = double.talosconfig("hybrid", roles=(ETCD_BACKUP,))
+    etcd = {
+        "endpoints": double.etcd_endpoints,
+        "cacert": str(tls.ca),
+        "cert": str(tls.certificate),
+        "key": str(tls.key),
+    }
+    command = station.with_config(talos={"config_file": str(config)}, etcd=etcd)
+
+    done = command("snapshot", "save")
+
+    proofs = {proof["level"]: proof for proof in done.document["proofs"]}
+    assert proofs["consistent"]["result"] == "passed", done.out
+    assert "computed here" not in proofs["consistent"]["detail"]
+
+
+def test_second_copy_compares_two_nodes(station: Station) -> None:
+    """Without etcd's certificates, two nodes' snapshots are compared, and the proof says that it was so."""
+    config = station.double.talosconfig("copies", roles=(ETCD_BACKUP,))
+    command = station.with_config(talos={"config_file": str(config), "compare_copies": True})
+
+    done = command("snapshot", "save")
+
+    proofs = {proof["level"]: proof for proof in done.document["proofs"]}
+    assert proofs["consistent"]["result"] == "passed", done.out
+    assert "computed here" in proofs["consistent"]["detail"]
+
+
+def test_nodes_are_reached_through_an_endpoint(station: Station) -> None:
+    """Where the nodes cannot be dialled, one endpoint passes the calls on."""
+    double = station.double
+    config = double.talosconfig("forward", roles=(ETCD_BACKUP,), endpoints=double.endpoints[:1])
+    command = station.with_config(talos={"config_file": str(config), "forward": True})
+
+    done = command("snapshot", "save")
+
+    assert done.status == 0, done.err
+
+
+def test_snapshot_without_quorum(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """One of three still serves what it has, and the outcome says that there was no quorum."""
+    double = talos_double()
+    station = Station(double, tmp_path)
+    for machine in double.machines[1:]:
+        double.switch_off(machine)
+
+    saved = station.save(roles=(ADMIN,), nodes=double.addresses[:1])
+
+    assert saved["snapshot"]["level"] == "intact"
+    assert any("no quorum" in warning for warning in saved["warnings"])
+
+
+def test_disaster_copy_of_a_cluster_whose_etcd_is_silent(
+    talos_double: MakeDouble, tmp_path: Path, stock_tools: StockTools
+) -> None:
+    """The database file of a node becomes a snapshot that says what it is and that etcdutl restores."""
+    double = talos_double()
+    station = Station(double, tmp_path)
+    for machine in double.machines:
+        machine.faults.hanging_calls |= {"EtcdStatus", "EtcdMemberList", "EtcdSnapshot"}
+    file = tmp_path / "copy.db"
+
+    saved = station.save(file, "--disaster-copy", roles=(ADMIN,), nodes=double.addresses)
+
+    assert saved["snapshot"]["reason"] == "disaster-copy"
+    assert saved["snapshot"]["level"] == "intact"
+    assert len(saved["copies"]) == 3
+    stock_tools.etcdutl("snapshot", "restore", file, "--data-dir", tmp_path / "restored")
+
+
+def test_disaster_copy_needs_an_administrator(station: Station) -> None:
+    """And says so."""
+    done = station("snapshot", "save", "--disaster-copy")
+
+    assert done.error["code"] == "etcd.denied"
+    assert "os:admin" in done.error["message"]
