@@ -212,3 +212,24 @@ def test_nothing_outlives_a_killed_drill(
     assert len(list(rooms.iterdir())) == 1
     assert cli("drill", "run").status == 0
     assert list(rooms.iterdir()) == []
+
+
+def test_snapshot_of_a_recovered_cluster_is_drilled(
+    fresh_cluster: FreshCluster,
+    command: Callable[[LocalCluster], CommandLine],
+    stock_tools: StockTools,
+    tmp_path: Path,
+) -> None:
+    """A bumped revision leaves a record without a key, which counts among the keys and is never shown by a Range."""
+    cluster = fresh_cluster(size=1)
+    write(cluster)
+    saved = stock_tools.save_snapshot(cluster, tmp_path / "saved.db")
+    bump = ("--bump-revision=1000000", "--mark-compacted", f"--data-dir={tmp_path / 'bumped'}")
+    stock_tools.etcdutl("snapshot", "restore", saved, *bump)
+    cli = command(cluster)
+    assert cli("snapshot", "import", str(tmp_path / "bumped" / "member" / "snap" / "db")).status == 0
+
+    done = cli("drill", "run", "-o", "json")
+
+    assert done.status == 0, done.err + done.out
+    assert {check["passed"] for check in done.document["checks"]} == {True}

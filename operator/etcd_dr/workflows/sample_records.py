@@ -22,10 +22,15 @@ _LOOK_EVERY = 10_000
 
 @dataclass(frozen=True, slots=True)
 class SampleAnswer:
-    """How many keys were compared, and those that differ."""
+    """How many keys were compared, and those that differ.
+
+    `has_marker`: the file holds the record without a key that a bumped revision leaves. It counts among the live keys,
+    as etcdutl counts them, and no Range ever shows it.
+    """
 
     compared: int
     different: tuple[bytes, ...]
+    has_marker: bool = False
 
 
 def choose_keys(path: Path, *, count: int, chance: random.Random, look_up: Callable[[], object]) -> tuple[bytes, ...]:
@@ -55,12 +60,15 @@ def compare_keys(
     `found` is what the member said; a key that is not in it must have been deleted last in the file.
     """
     last: dict[bytes, bytes | None] = dict.fromkeys(keys)
+    has_marker = False
     for number, (name, value) in enumerate(boltdb.iter_records(path, _KEY_BUCKET)):
         if number % _LOOK_EVERY == 0:
             look_up()
+        has_marker |= not value
         if (key := key_of(value)) in last:
             last[key] = None if len(name) == _TOMBSTONE_BYTES else value
-    return SampleAnswer(len(last), tuple(key for key in last if found.get(key) != last[key]))
+    different = tuple(key for key in last if found.get(key) != last[key])
+    return SampleAnswer(len(last), different, has_marker)
 
 
 def key_of(value: bytes) -> bytes:

@@ -49,7 +49,7 @@ def disarm_alarms(draft: Draft, kinds: Sequence[str], *, why: str) -> None:
     draft.add(
         DisarmAlarms,
         alarms=tuple(kinds),
-        title=f"take back the alarm {' and '.join(kinds)}",
+        title=f"take back any alarm {' or '.join(kinds)}",
         why=why,
         check="the alarm list no longer has it, and no member raises it again",
     )

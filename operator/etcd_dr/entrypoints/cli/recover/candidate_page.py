@@ -46,7 +46,7 @@ def candidate_block(candidate: Candidate, *, number: int | None = None) -> Table
     block.add_row("", Text(plain(candidate.summary)))
     for reason in candidate.reasons:
         block.add_row("", Text(f"because {plain(reason)}"))
-    block.add_row("", styled(f"loses: {loss_words(candidate.loss)}", "good" if _is_free(candidate.loss) else "bad"))
+    block.add_row("", styled(f"loses: {loss_words(candidate.loss)}", "good" if is_free(candidate.loss) else "bad"))
     if candidate.expected_seconds is not None:
         took = duration(timedelta(seconds=candidate.expected_seconds))
         block.add_row("", Text(f"takes: about {took}, from measured rates"))
@@ -59,6 +59,8 @@ def candidate_block(candidate: Candidate, *, number: int | None = None) -> Table
 
 def loss_words(loss: Loss) -> str:
     """Return the loss in one line: the numbers that are known, then the sentence they rest on."""
+    if is_free(loss):
+        return plain(loss.text)
     numbers = []
     if loss.seconds is not None:
         numbers.append(duration(timedelta(seconds=loss.seconds)))
@@ -77,5 +79,6 @@ def _heading(candidate: Candidate) -> Text:
     return styled(words, "plain" if candidate.is_possible else "weak")
 
 
-def _is_free(loss: Loss) -> bool:
+def is_free(loss: Loss) -> bool:
+    """Tell whether it is known that nothing is lost."""
     return not any((loss.seconds, loss.revisions, loss.keys)) and loss.revisions is not None
