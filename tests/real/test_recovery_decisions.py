@@ -1,0 +1,185 @@
+"""What is seen of real members on real nodes, what is chosen for it, and where the chosen plan ends."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from etcd_dr.adapters.cancellation import CancellationSwitch
+from etcd_dr.adapters.control_planes.local import open_local
+from etcd_dr.adapters.etcd_programs import InstalledPrograms
+from etcd_dr.adapters.etcdutl import EtcdutlRestorer
+from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
+from etcd_dr.domain.etcd_version import EtcdVersion
+from etcd_dr.domain.recovery.assessment import MemberVerdict, QuorumStanding
+from etcd_dr.domain.recovery.candidate import Way
+from etcd_dr.domain.recovery.identity import expected_ids
+from etcd_dr.domain.recovery.journal import RecoveryState
+from etcd_dr.domain.recovery.plan import Plan
+from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
+from etcd_dr.domain.wal_head import HEAD_BYTES, is_first_wal, read_wal_identity
+from etcd_dr.errors import NothingPossible
+from etcd_dr.ports.restorer import RestoreOrder
+from etcd_dr.workflows.observe_cluster import ClusterObserver, ObserveOptions
+from etcd_dr.workflows.recovery.assess_cluster import AssessPorts, Survey, assess_cluster
+from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, facts_for, plan_recovery, propose_recovery
+from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, run_plan
+from real.peers.etcd_tools import StockTools
+from real.recovery_parts import LAYOUT
+from real.recovery_rig import BY, RecoveryRig
+
+
+class Decider:
+    """Looks at a rig's cluster as the command does, and decides."""
+
+    def __init__(self, rig: RecoveryRig) -> None:
+        self._rig = rig
+
+    def survey(self) -> Survey:
+        parts, clock = self._rig.parts, SystemClock()
+        connector = parts.connector()
+        observer = ClusterObserver(connector, None, clock=clock, options=ObserveOptions(deadline_seconds=2.0))
+        with contextlib.closing(open_local(Path(parts.nodes_dir), cancellation=CancellationSwitch())) as plane:
+            ports = AssessPorts(
+                clock=clock,
+                observer=observer,
+                connector=connector,
+                control_plane=plane,
+                store=self._rig.snapshots.store,
+            )
+            return assess_cluster(ports, LAYOUT)
+
+    def verdicts(self) -> dict[str, MemberVerdict]:
+        return {member.name: member.verdict for member in self.survey().assessment.members}
+
+    def plan(self, wishes: Wishes = NO_WISHES) -> Plan:
+        survey = self.survey()
+        author = PlanAuthor(BY, "0", SystemClock(), SystemTokens())
+        return plan_recovery(survey, propose_recovery(survey, wishes=wishes), author=author, wishes=wishes)
+
+    def carry_out(self, plan: Plan) -> RecoveryOutcome:
+        return run_plan(plan, self._rig.ports(), by=BY, facts_now=lambda: facts_for(plan, self.survey()))
+
+
+@pytest.fixture
+def rig(fresh_cluster: Callable[..., LocalCluster], tmp_path: Path) -> Iterator[RecoveryRig]:
+    with RecoveryRig(fresh_cluster(), tmp_path) as made:
+        yield made
+
+
+def test_ids_are_those_that_a_cluster_and_etcdutl_give(
+    fresh_cluster: Callable[..., LocalCluster], stock_tools: StockTools, tmp_path: Path
+) -> None:
+    """Computed beforehand, found in a living cluster, and in the WAL of a directory that etcdutl restored."""
+    cluster = fresh_cluster()
+    urls = {m.name: (m.settings.peer_url,) for m in cluster.members}
+    living, members = expected_ids(urls, cluster.members[0].settings.cluster_token)
+    restored, restored_members = expected_ids(urls, "another-token")
+    saved = stock_tools.save_snapshot(cluster, tmp_path / "saved.db")
+    version = EtcdVersion.parse(cluster.binaries.version)
+
+    with RecoveryRig(cluster, tmp_path) as rig:
+        statuses = rig.statuses()
+    EtcdutlRestorer(InstalledPrograms([cluster.binaries.etcd.parent])).restore(
+        RestoreOrder(
+            source=saved,
+            data_dir=tmp_path / "m2.restored",
+            name="m2",
+            peer_urls=urls["m2"],
+            initial_cluster=urls,
+            token="another-token",
+        ),
+        server=version,
+        cancellation=CancellationSwitch(),
+    )
+    [wal] = [p for p in (tmp_path / "m2.restored" / "member" / "wal").iterdir() if is_first_wal(p.name)]
+    identity = read_wal_identity(wal.read_bytes()[:HEAD_BYTES])
+
+    assert {name: (s.cluster_id, s.member_id) for name, s in statuses.items()} == {
+        name: (living, member) for name, member in members.items()
+    }
+    assert identity is not None
+    assert (identity.cluster_id, identity.member_id) == (restored, restored_members["m2"])
+
+
+def test_all_members_down_with_their_data_are_started_and_nothing_is_lost(rig: RecoveryRig) -> None:
+    """Never restored: the plan starts them, and the cluster is the same as before."""
+    seen, decider = rig.fill(20), Decider(rig)
+    rig.take_snapshot()
+    before = rig.ids()
+    rig.stop("m1", "m2", "m3")
+
+    survey, plan = decider.survey(), decider.plan()
+    with pytest.raises(NothingPossible):
+        decider.plan(Wishes(way=Way.RESTORE))
+    outcome = decider.carry_out(plan)
+
+    assert survey.assessment.standing is QuorumStanding.MAY_RETURN
+    assert {m.verdict for m in survey.assessment.members} == {MemberVerdict.DOWN}
+    assert survey.assessment.highest_revision_seen == seen
+    assert (plan.way, outcome.state) == (Way.START, RecoveryState.FINISHED)
+    assert rig.ids() == before
+
+
+def test_wiped_member_is_replaced_while_the_others_serve(rig: RecoveryRig) -> None:
+    """It comes back with another id, votes, and has everything."""
+    rig.fill(20)
+    decider = Decider(rig)
+    before = rig.ids()
+    rig.wipe("m2")
+
+    plan = decider.plan()
+    outcome = decider.carry_out(plan)
+
+    assert (plan.way, plan.chosen.target, outcome.state) == (Way.REPLACE, "m2", RecoveryState.FINISHED)
+    after = rig.ids()
+    assert {name for name in after if after[name] != before[name]} == {"m2"}
+    assert not rig.member_list().learners
+    assert set(decider.verdicts().values()) == {MemberVerdict.HEALTHY}
+
+
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["running", "stopped"])
+def test_newer_survivor_goes_before_the_newest_snapshot(rig: RecoveryRig, is_stopped: bool) -> None:
+    """Two of three wiped: what was written after the snapshot is still there afterwards."""
+    rig.fill(10)
+    rig.take_snapshot()
+    seen, decider = rig.fill(30, prefix="/registry/after/"), Decider(rig)
+    rig.wipe("m1", "m2")
+    if is_stopped:
+        rig.stop("m3")
+
+    plan = decider.plan()
+    outcome = decider.carry_out(plan)
+
+    assert (plan.way, plan.chosen.target, plan.chosen.loss.revisions) == (Way.REBUILD, "m3", 0)
+    assert plan.source is not None
+    assert plan.source.revision == seen
+    assert outcome.state is RecoveryState.FINISHED
+    assert rig.value_of("/registry/after/00029") == b"value-29"
+
+
+def test_recovered_cluster_is_sound_and_can_be_lost_again(rig: RecoveryRig) -> None:
+    """All data gone twice: the second recovery uses the snapshot that the first one took, under the new id."""
+    rig.fill(10)
+    decider = Decider(rig)
+    first_snapshot = rig.take_snapshot()
+    rig.wipe("m1", "m2", "m3")
+
+    first = decider.plan()
+    decider.carry_out(first)
+    settled = decider.verdicts()
+    rig.end_all()
+    rig.wipe("m1", "m2", "m3")
+    second = decider.plan()
+
+    assert (first.way, first.chosen.target) == (Way.RESTORE, str(first_snapshot.id))
+    assert set(settled.values()) == {MemberVerdict.HEALTHY}
+    assert second.way is Way.RESTORE
+    assert second.chosen.target != first.chosen.target
+    assert second.source is not None
+    assert second.source.revision is not None
+    assert second.source.revision > 1_000_000
