@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import socket
 import ssl
 import tarfile
 from collections.abc import Callable
@@ -272,3 +273,16 @@ def test_a_talosconfig_is_as_talosctl_writes_it(shared_talos: TalosDouble) -> No
     assert path.stat().st_mode & 0o777 == 0o600
     assert context["endpoints"] == shared_talos.addresses
     assert base64.b64decode(context["key"]).startswith(b"-----BEGIN ED25519 PRIVATE KEY-----")
+
+
+def test_other_ports_of_a_control_plane_answer(shared_talos: TalosDouble) -> None:
+    """trustd and the API server shake hands, each with a certificate of its own authority."""
+    context = ssl.create_default_context(cadata=shared_talos.kubernetes_authority.certificate.decode())
+    address = shared_talos.addresses[0]
+
+    with socket.create_connection((address, 6443)) as plain, context.wrap_socket(plain, server_hostname=address) as tls:
+        version = tls.version()
+
+    assert version == "TLSv1.3"
+    with socket.create_connection((address, 50001)) as plain:
+        assert plain.getpeername() == (address, 50001)

@@ -265,6 +265,7 @@ def test_a_volume_of_etcds_own_survives_the_reset_of_ephemeral(talos_double: Mak
     assert is_empty(machine)
 
 
+@pytest.mark.matrix
 def test_leaving_empties_the_directory_and_etcd_stays_down(talos_double: MakeDouble) -> None:
     """The member is gone from the others' list; up to 1.13 so is the directory itself."""
     double = talos_double()
@@ -348,6 +349,24 @@ def test_a_member_without_quorum_says_so(talos_double: MakeDouble) -> None:
     assert double.caller().content("EtcdSnapshot")
 
 
+def test_two_bootstraps_make_two_clusters(talos_double: MakeDouble) -> None:
+    """Nothing stops the second one, and each member knows only itself."""
+    double = talos_double(nodes=2, start="unbootstrapped")
+    for machine in double.machines:
+        machine.faults.never_joins = True
+
+    for machine in double.machines:
+        double.caller(machine).call("Bootstrap")
+    double.wait_until_healthy()
+
+    local = machine_pb2.EtcdMemberListRequest(query_local=True)
+    seen = [
+        [member.hostname for member in double.caller(machine).call("EtcdMemberList", local).messages[0].members]
+        for machine in double.machines
+    ]
+    assert seen == [["talos-1"], ["talos-2"]]
+
+
 def test_a_killed_etcd_is_started_again(talos_double: MakeDouble) -> None:
     """Talos restarts it, and the history tells both."""
     double = talos_double(nodes=1)
@@ -385,6 +404,7 @@ def test_a_stuck_learner_blocks_the_next_one(talos_double: MakeDouble) -> None:
     assert len(double.members()) == 3
 
 
+@pytest.mark.matrix
 def test_a_machine_that_lost_its_disk_takes_its_place_again(talos_double: MakeDouble) -> None:
     """The member of its name is removed, and it joins as a new one."""
     double = talos_double()
@@ -399,6 +419,7 @@ def test_a_machine_that_lost_its_disk_takes_its_place_again(talos_double: MakeDo
     assert after[lost.hostname] != before[lost.hostname]
 
 
+@pytest.mark.matrix
 def test_a_graceful_reset_waits_for_a_quorum_that_is_gone(talos_double: MakeDouble) -> None:
     """It wants to leave the cluster first, and etcd cannot say yes: nothing is wiped."""
     double = talos_double()

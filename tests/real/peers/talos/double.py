@@ -32,6 +32,7 @@ from real.peers.talos.faults import Faults
 from real.peers.talos.machine import Machine
 from real.peers.talos.machine_config import machine_config
 from real.peers.talos.node import CLIENT_PORT, PEER_PORT, Node
+from real.peers.talos.other_ports import API_SERVER_PORT, TRUSTD_PORT, OtherPorts, listening_context
 from real.peers.talos.pki import Authority
 from real.peers.talos.roles import ADMIN
 from real.peers.talos.routing import Router
@@ -51,9 +52,12 @@ class TalosDouble:
         self.directory = directory
         self.settings = settings
         now = datetime.now(UTC)
-        validity = {"valid_from": now - timedelta(hours=1), "valid_until": now + timedelta(days=2)}
+        # Ten years for authorities and a year for what talosctl makes, as Talos has it.
+        validity = {"valid_from": now - timedelta(hours=1), "valid_until": now + timedelta(days=3650)}
+        self._clients_until = now + timedelta(days=365)
         self.authority = Authority("talos", is_ed25519=True, **validity)
         self.etcd_authority = Authority("etcd", is_ed25519=False, **validity)
+        self.kubernetes_authority = Authority("kubernetes", is_ed25519=False, **validity)
         self.machines: list[Machine] = []
         self._apis: dict[str, MachineApi] = {}
         self._news = threading.Condition()
@@ -119,9 +123,9 @@ class TalosDouble:
 
         A validity in the past makes an expired one; another `authority` one of another cluster, whose CA it then names.
         """
-        pair = self.authority.issue("", organizations=roles, valid_from=valid_from, valid_until=valid_until)
-        if authority is not None:
-            pair = authority.issue("", organizations=roles)
+        pair = (authority or self.authority).issue(
+            "", organizations=roles, valid_from=valid_from, valid_until=valid_until or self._clients_until
+        )
         return write_talosconfig(
             self.directory / f"talosconfig-{name}",
             context=self.settings.cluster,
@@ -175,8 +179,8 @@ class TalosDouble:
         if process is not None:
             self._loop.call_soon_threadsafe(process.signal, number)
 
-    def bootstrap(self, machine: Machine, *, deadline_seconds: float = 60.0) -> None:
-        """Bootstrap an empty cluster on a machine, and wait for every control plane to be a voter."""
+    def bootstrap_alone(self, machine: Machine, *, deadline_seconds: float = 30.0) -> None:
+        """Bootstrap an empty cluster on a machine, and wait for its etcd; two of these make two clusters."""
 
         async def begin() -> None:
             await machine.etcd.stop()
@@ -184,7 +188,7 @@ class TalosDouble:
             machine.etcd.start()
 
         self.run(begin())
-        self.wait_until_healthy(deadline_seconds=deadline_seconds)
+        self.wait_until(lambda: machine.etcd.is_healthy, deadline_seconds=deadline_seconds)
 
     def put(self, key: bytes, value: bytes, *, machine: Machine | None = None) -> int:
         """Write a key through a machine's etcd, the first one's by default, and return its revision."""
@@ -274,7 +278,9 @@ class TalosDouble:
 
     def _build(self) -> None:
         settings = self.settings
-        addresses = free_network(settings.nodes, ports=(settings.port, CLIENT_PORT, PEER_PORT))
+        addresses = free_network(
+            settings.nodes, ports=(settings.port, CLIENT_PORT, PEER_PORT, TRUSTD_PORT, API_SERVER_PORT)
+        )
         for index, address in enumerate(addresses):
             node = self._node(index, address)
             config = machine_config(
@@ -283,6 +289,7 @@ class TalosDouble:
                 machine_type=node.machine_type,
                 endpoint=addresses[0],
                 authority=self.authority,
+                kubernetes=self.kubernetes_authority,
             )
             machine = Machine(node, machine_config=config, on_change=self._tell)
             api = MachineApi(machine)
@@ -295,8 +302,28 @@ class TalosDouble:
             context = server_context(pair, ca=self.authority.certificate, directory=node.directory / "pki")
             router = Router(api, find=self._apis.get)
             machine.server = ApiServer(router, address=address, port=settings.port, context=context)
+            machine.other_ports = OtherPorts(
+                address,
+                contexts={
+                    TRUSTD_PORT: self._listening(self.authority, node, "trustd"),
+                    API_SERVER_PORT: self._listening(self.kubernetes_authority, node, "kube-apiserver"),
+                },
+            )
             self._apis[address] = api
             self.machines.append(machine)
+
+    def recycle(self, machine: Machine) -> None:
+        """Reboot a machine whose API server then shows a certificate of another cluster, as one that was not wiped."""
+        now = datetime.now(UTC)
+        other = Authority(
+            "kubernetes", is_ed25519=False, valid_from=now - timedelta(hours=1), valid_until=now + timedelta(days=365)
+        )
+        if machine.other_ports is not None:
+            machine.other_ports.show(API_SERVER_PORT, self._listening(other, machine.node, "kube-apiserver"))
+        self.reboot(machine)
+
+    def _listening(self, authority: Authority, node: Node, name: str) -> ssl.SSLContext:
+        return listening_context(authority, address=node.address, name=name, directory=node.directory / "pki")
 
     def _node(self, index: int, address: str) -> Node:
         hostname = f"talos-{index + 1}"

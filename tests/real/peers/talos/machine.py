@@ -18,6 +18,7 @@ from etcd_dr.adapters.talos.proto import common_pb2, machine_pb2
 from real.peers.talos.etcd_service import EtcdService, StartMode
 from real.peers.talos.faults import Faults
 from real.peers.talos.node import ETCD_DIRECTORY, Node
+from real.peers.talos.other_ports import API_SERVER_PORT, TRUSTD_PORT, OtherPorts
 from real.peers.talos.runtime_events import RuntimeEvents
 from real.peers.talos.service_history import ServiceEvent, ServiceHistory
 
@@ -42,6 +43,8 @@ class Machine:
         self.node = node
         self._on_change = on_change
         self.server: Server | None = None
+        self.other_ports: OtherPorts | None = None
+        self._opening: asyncio.Task[None] | None = None
         self.stage = "booting"
         self.is_on = False
         self.boot_id = ""
@@ -92,6 +95,7 @@ class Machine:
             await self.server.open()
         self.is_on = True
         if self.node.is_control_plane:
+            await self._open(TRUSTD_PORT)
             self.etcd.load(mode)
             self.etcd.start()
         self._enter_stage("running")
@@ -101,8 +105,7 @@ class Machine:
         if self._sequence is not None and self._sequence is not asyncio.current_task():
             self._sequence.cancel()
         self.is_on = False
-        if self.server is not None:
-            await self.server.drop()
+        await self._fall_silent()
         await self.etcd.cut_power()
         self._on_change()
 
@@ -140,14 +143,23 @@ class Machine:
         """The last phase of a reboot: nothing answers for a while, then the machine boots, if it has a configuration."""
         self._enter_stage("rebooting")
         self.is_on = False
-        if self.server is not None:
-            await self.server.drop()
+        await self._fall_silent()
         await self.etcd.stop()
         await asyncio.sleep(self.node.settings.pace.reboot)
         if self.machine_config is None:
             self._enter_stage("maintenance")
             return
         await self.boot()
+
+    async def _fall_silent(self) -> None:
+        if self.other_ports is not None:
+            self.other_ports.close()
+        if self.server is not None:
+            await self.server.drop()
+
+    async def _open(self, port: int) -> None:
+        if self.other_ports is not None and port not in self.faults.silent_ports:
+            await self.other_ports.open(port)
 
     async def shutdown(self) -> None:
         """The last phase where no reboot was asked for: the machine stays off."""
@@ -208,6 +220,7 @@ class Machine:
         self.events.service_state(service_id, state=event.state, message=event.message)
         if service_id == "etcd" and self.etcd.is_healthy:
             self._render_static_pods()
+            self._opening = asyncio.get_running_loop().create_task(self._open(API_SERVER_PORT))
         self._on_change()
 
     def _render_static_pods(self) -> None:

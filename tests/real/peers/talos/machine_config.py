@@ -14,7 +14,13 @@ SECRET_TOKEN = "s3cret.0123456789abcdef"
 
 
 def machine_config(
-    settings: TalosSettings, *, hostname: str, machine_type: MachineType, endpoint: str, authority: Authority
+    settings: TalosSettings,
+    *,
+    hostname: str,
+    machine_type: MachineType,
+    endpoint: str,
+    authority: Authority,
+    kubernetes: Authority,
 ) -> str:
     """Return the YAML of one machine; from 1.14 a second document grants access to the API from Kubernetes."""
     ca = {"crt": base64.b64encode(authority.certificate).decode(), "key": ""}
@@ -32,6 +38,7 @@ def machine_config(
                 "clusterName": settings.cluster,
                 "controlPlane": {"endpoint": f"https://{endpoint}:6443"},
                 "token": SECRET_TOKEN,
+                "ca": {"crt": base64.b64encode(kubernetes.certificate).decode(), "key": ""},
                 "etcd": {"ca": ca},
             },
         }
