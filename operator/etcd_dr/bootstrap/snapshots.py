@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etcd_dr.adapters.allocator import steady_allocator
+from etcd_dr.bootstrap.companions import companion_order
 from etcd_dr.bootstrap.envelope import make_decoder, make_encoder
 from etcd_dr.bootstrap.local_files import make_scratch
 from etcd_dr.bootstrap.members import connect_members
@@ -32,6 +33,7 @@ def pipeline_ports(
         progress=surroundings.progress,
         cancellation=surroundings.cancellation,
         guard=guard,
+        companions=companion_order(target, surroundings),
     )
 
 

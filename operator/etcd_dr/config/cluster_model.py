@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from etcd_dr.config.companions_model import CompanionsSection
 from etcd_dr.config.control_plane_model import ControlPlaneSection
 from etcd_dr.config.cron import check_cron, shortest_gap
 from etcd_dr.config.drill_model import DrillSection
@@ -143,6 +144,7 @@ class ClusterSection(Section):
     control_plane: ControlPlaneSection | None = None
     """The nodes that run etcd, for recovery."""
     drill: DrillSection = DrillSection()
+    companions: CompanionsSection = CompanionsSection()
     labels: dict[str, str] = Field(default_factory=dict)
     """Copied into every manifest."""
 

@@ -60,6 +60,37 @@ class StageFacts(_Record):
     parameters: dict[str, str | int | tuple[str, ...]] = Field(default_factory=dict)
 
 
+class CompanionEntry(_Record):
+    """One file beside the database, without its content. `mode` is its permission bits as an integer."""
+
+    name: str = Field(description="`<origin>/<path>`: see domain.companions")
+    size_bytes: int = Field(ge=0)
+    mode: int = Field(default=0o600, ge=0, le=0o777)
+
+
+class MissingCompanion(_Record):
+    """A file that was asked for and could not be read."""
+
+    name: str
+    reason: str
+
+
+class CompanionsFacts(_Record):
+    """What is known of the object `companions`. Its plain form is a tar archive."""
+
+    plain_digest: DigestText
+    plain_size_bytes: int = Field(ge=0)
+    stored_digest: DigestText
+    stored_size_bytes: int = Field(ge=0)
+    stages: tuple[StageFacts, ...]
+    files: tuple[CompanionEntry, ...]
+    missing: tuple[MissingCompanion, ...] = ()
+
+    @property
+    def is_encrypted(self) -> bool:
+        return any(stage.name == "age" for stage in self.stages)
+
+
 class TopologyMember(_Record):
     id: str
     name: str
@@ -106,6 +137,7 @@ class Manifest(_Record):
     )
     fencing: int | None = None
     labels: dict[str, str] = Field(default_factory=dict)
+    companions: CompanionsFacts | None = Field(default=None, description="files beside the database; None: none kept")
 
     @property
     def snapshot_id(self) -> SnapshotId:

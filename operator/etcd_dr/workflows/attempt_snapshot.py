@@ -32,6 +32,7 @@ from etcd_dr.ports.local_files import ScratchFile, ScratchSpace
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.ask_hash import LiveHash, ask_hash
 from etcd_dr.workflows.guard_member import MemberGuard
+from etcd_dr.workflows.keep_companions import CompanionOrder
 from etcd_dr.workflows.observe_members import LiveCluster
 from etcd_dr.workflows.prove_consistent import prove_consistent
 from etcd_dr.workflows.prove_intact import PlainFile, prove_intact
@@ -58,6 +59,7 @@ class PipelinePorts:
     cancellation: Cancellation
     guard: MemberGuard
     keep_copy: Callable[[Path], object] | None = None
+    companions: CompanionOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from etcd_dr import __version__
 from etcd_dr.domain.cluster import Member, MemberList, id_text
 from etcd_dr.domain.database_facts import database_facts
 from etcd_dr.domain.imported import stored_topology
-from etcd_dr.domain.manifest import Manifest, SourceFacts, StageFacts, TopologyMember
+from etcd_dr.domain.manifest import CompanionsFacts, Manifest, SourceFacts, StageFacts, TopologyMember
 from etcd_dr.domain.member_choice import Candidate
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.workflows.attempt_snapshot import Received
@@ -40,6 +40,7 @@ def compose_manifest(
     is_conditional: bool,
     finished_at: datetime,
     duration_seconds: float,
+    companions: CompanionsFacts | None = None,
 ) -> Manifest:
     """Return the manifest. `is_conditional` says whether the store promises put-if-absent for it."""
     return Manifest(
@@ -62,6 +63,7 @@ def compose_manifest(
         commit="conditional" if is_conditional else "unconditional",
         fencing=order.fencing,
         labels=dict(order.labels),
+        companions=companions,
     )
 
 

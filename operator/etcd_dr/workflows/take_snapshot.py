@@ -1,14 +1,15 @@
 """Take one snapshot: from the choice of a member to the manifest that makes it exist.
 
 1. Remove scratch files that killed processes left behind.
-2. Ask the members, and choose who serves (domain/member_choice.py).
-3. Make sure that the prefix belongs to this cluster (claim_prefix).
-4. Try one member after another (attempt_snapshot): a member that fails is left for the next one, a store or a disk
+2. Gather the companions, where some are asked for (keep_companions).
+3. Ask the members, and choose who serves (domain/member_choice.py).
+4. Make sure that the prefix belongs to this cluster (claim_prefix).
+5. Try one member after another (attempt_snapshot): a member that fails is left for the next one, a store or a disk
    that fails ends the run, because no other member would change it. A damaged database is tried on one other member:
    two of them are a finding of their own.
-5. Write the proofs, then the manifest (commit_snapshot).
+6. Write the companions and the proofs, then the manifest (commit_snapshot).
 
-Until step 5 nothing is visible, whatever goes wrong and wherever. A proof that *failed* against live members does not
+Until step 6 nothing is visible, whatever goes wrong and wherever. A proof that *failed* against live members does not
 stop the commit: the copy is sound in itself and may be the last good one of a cluster that is falling apart. It is
 recorded as failed, so that nobody takes the snapshot for a proven one, and the outcome says so.
 """
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 
 from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.cluster import id_text
+from etcd_dr.domain.manifest import CompanionsFacts
 from etcd_dr.domain.member_choice import Candidate, MemberChoice, choose_member
 from etcd_dr.domain.proof import Proof, ProofResult
 from etcd_dr.domain.snapshot import SnapshotId
@@ -26,18 +28,22 @@ from etcd_dr.domain.snapshot_limits import SnapshotLimits
 from etcd_dr.errors import (
     AccessDenied,
     Busy,
+    Cancelled,
     EtcdDrError,
     EtcdError,
     ForeignCluster,
     NoUsableMember,
     SnapshotDamaged,
+    StoreError,
     TlsRefused,
 )
+from etcd_dr.ports.companions import Gathered
 from etcd_dr.ports.events import Level
 from etcd_dr.workflows.attempt_snapshot import Attempt, Phase, PipelinePorts, Received
 from etcd_dr.workflows.claim_prefix import claim_prefix, read_marker
-from etcd_dr.workflows.commit_snapshot import commit_snapshot
+from etcd_dr.workflows.commit_snapshot import commit_snapshot, discard_folder
 from etcd_dr.workflows.compose_manifest import SnapshotOrder, compose_manifest
+from etcd_dr.workflows.keep_companions import gather_companions, store_companions
 from etcd_dr.workflows.observe_members import LiveCluster, observe_members
 from etcd_dr.workflows.receive_stream import raise_if_cancelled
 
@@ -97,15 +103,16 @@ class _Run:
     def carry_out(self) -> SnapshotOutcome:
         for name in self._ports.scratch.sweep():  # 1
             self._emit("scratch.swept", level="warning", file=name)
+        gathered = self._gather()  # 2
         with observe_members(
             self._ports.connector, deadline=self._limits.call_deadline, named_endpoint=self._order.endpoint
         ) as live:
-            choice = self._choose(live)  # 2
-            self._claim(choice)  # 3
+            choice = self._choose(live)  # 3
+            self._claim(choice)  # 4
             self._phases.append(Phase("choosing", self._ports.clock.monotonic() - self._begun))
-            source, received = self._try_members(choice, live)  # 4
+            source, received = self._try_members(choice, live)  # 5
         self._warnings += source.warnings
-        snapshot = self._commit(source, received, live)  # 5
+        snapshot = self._commit(source, received, live, gathered)  # 6
         return SnapshotOutcome(
             snapshot=snapshot,
             choice=choice,
@@ -115,6 +122,19 @@ class _Run:
             warnings=tuple(dict.fromkeys(self._warnings)),
             duration_seconds=self._ports.clock.monotonic() - self._begun,
         )
+
+    def _gather(self) -> Gathered | None:
+        """Return the companions, with a warning for each that is missing; None where none are asked for."""
+        order = self._ports.companions
+        if order is None:
+            return None
+        begun = self._ports.clock.monotonic()
+        gathered = gather_companions(order, encoder=self._ports.encoder, cancellation=self._ports.cancellation)
+        for missing in gathered.missing:
+            self._warnings.append(f"companion {missing.name} is missing: {missing.reason}")
+            self._emit("companions.missing", level="warning", file=missing.name, reason=missing.reason)
+        self._phases.append(Phase("gathering companions", self._ports.clock.monotonic() - begun, gathered.total_bytes))
+        return gathered
 
     def _choose(self, live: LiveCluster) -> MemberChoice:
         choice = choose_member(
@@ -235,9 +255,26 @@ class _Run:
             context={f.member: f"{f.reason} ({f.code})" for f in self._failed},
         )
 
-    def _commit(self, source: Candidate, received: Received, live: LiveCluster) -> Snapshot:
+    def _store_companions(self, received: Received, gathered: Gathered | None) -> CompanionsFacts | None:
+        if gathered is None:
+            return None
+        try:
+            return store_companions(
+                self._ports.store,
+                self._order.layout,
+                received.snapshot_id,
+                gathered,
+                encoder=self._ports.encoder,
+                cancellation=self._ports.cancellation,
+            )
+        except (StoreError, Cancelled):
+            discard_folder(self._ports.store, self._order.layout, received.snapshot_id)
+            raise
+
+    def _commit(self, source: Candidate, received: Received, live: LiveCluster, gathered: Gathered | None) -> Snapshot:
         store, layout = self._ports.store, self._order.layout
         begun = self._ports.clock.monotonic()
+        companions = self._store_companions(received, gathered)
         guarantees = store.guarantees()
         if not guarantees.put_if_absent:
             self._warnings.append(f"the store does not keep writers apart: {guarantees.detail}")
@@ -251,6 +288,7 @@ class _Run:
             is_conditional=guarantees.put_if_absent,
             finished_at=self._ports.clock.now(),
             duration_seconds=self._ports.clock.monotonic() - self._begun,
+            companions=companions,
         )
         commit_snapshot(store, layout, manifest, received.proofs, tokens=self._ports.tokens)
         self._phases.append(Phase("committing", self._ports.clock.monotonic() - begun))

@@ -43,6 +43,7 @@ from etcd_dr.ports.local_files import ScratchFile, ScratchSpace
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.commit_snapshot import append_proof
 from etcd_dr.workflows.decode_stored import Decoded, decode_stored
+from etcd_dr.workflows.keep_companions import check_companions
 from etcd_dr.workflows.observe_members import observe_members
 from etcd_dr.workflows.prove_consistent import prove_consistent
 from etcd_dr.workflows.prove_intact import PlainFile, prove_intact
@@ -80,7 +81,8 @@ class NotMade:
 class VerifyOutcome:
     """What was found. `snapshot` is the one that was given, with the new proofs.
 
-    `not_recorded` says why they could not be kept in the store, where the store refused.
+    `not_recorded` says why they could not be kept in the store, where the store refused. `companions` says whether the
+    files beside the database are those that were written; None: there are none.
     """
 
     snapshot: Snapshot
@@ -88,6 +90,12 @@ class VerifyOutcome:
     not_made: tuple[NotMade, ...]
     duration_seconds: float
     not_recorded: str | None = None
+    companions: StoredAnswer | None = None
+
+    @property
+    def has_damaged_companions(self) -> bool:
+        """Whether the files beside the database are not those that were written; the database may be sound."""
+        return self.companions is not None and self.companions.result is ProofResult.FAILED
 
     @property
     def is_damaged(self) -> bool:
@@ -138,6 +146,7 @@ class _Verification:
             self._prove_stored(self._read_back())
         else:
             self._open_and_prove()
+        companions = self._check_companions()
         not_recorded = self._record() if record else None
         outcome = VerifyOutcome(
             snapshot=replace(self._snapshot, proofs=(*self._snapshot.proofs, *self._proofs)),
@@ -145,9 +154,19 @@ class _Verification:
             not_made=tuple(self._not_made),
             not_recorded=not_recorded,
             duration_seconds=self._ports.clock.monotonic() - begun,
+            companions=companions,
         )
         self._tell(outcome)
         return outcome
+
+    def _check_companions(self) -> StoredAnswer | None:
+        """Compare the companions with the manifest. No proof: they say nothing about the database."""
+        facts = self._manifest.companions
+        if facts is None:
+            return None
+        return check_companions(
+            self._ports.store, self._layout, self._snapshot.id, facts, cancellation=self._ports.cancellation
+        )
 
     def _record(self) -> str | None:
         """Append what is conclusive, and return why it could not be: who may only read still learns the verdict."""

@@ -87,7 +87,7 @@ def test_version_and_list_load_only_what_they_need(tmp_path: Path) -> None:
         (("snapshot", "lst"), "Did you mean 'list'?"),
         (("helth",), "Did you mean 'health'?"),
         (("snapshot",), "missing command"),
-        (("snapshot", "fetch"), "missing option '--to'"),
+        (("snapshot", "fetch"), "says not what to fetch"),
         (("snapshot", "status"), "missing argument 'FILE'"),
         (("snapshot", "list", "--limit", "0"), "--limit"),
         (("snapshot", "list", "--limit", "many"), "--limit"),

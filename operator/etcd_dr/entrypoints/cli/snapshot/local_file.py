@@ -16,6 +16,7 @@ from etcd_dr.bootstrap.envelope import make_decoder
 from etcd_dr.bootstrap.local_files import make_file_sink
 from etcd_dr.bootstrap.stores import layout_of, open_store
 from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.config.companions_model import CompanionsSection
 from etcd_dr.config.model import CompressionSection, EncryptionSection
 from etcd_dr.config.store_url import parse_store_url
 from etcd_dr.domain.manifest import Manifest
@@ -61,7 +62,9 @@ def kept_as_file(run: Run, surroundings: Surroundings, file: Path, *, overwrite:
         )
     if destination.exists() and not overwrite:
         raise FileExists(
-            "exists already", subject=str(file), next_step="Choose another name, or add --overwrite to replace the file."
+            "exists already",
+            subject=str(file),
+            next_step="Choose another name, or add --overwrite to replace the file.",
         )
     with _hidden_directory(destination) as directory:
         section = parse_store_url(directory)
@@ -70,6 +73,7 @@ def kept_as_file(run: Run, surroundings: Surroundings, file: Path, *, overwrite:
             store=section,
             encryption=_IN_CLEAR,
             compression=CompressionSection(algorithm="none"),
+            companions=CompanionsSection(),  # a plain file has no place for them
         )
         cluster = target.name or NAME_FOR_THE_FIRST
         with closing(open_store(section, surroundings)) as store:

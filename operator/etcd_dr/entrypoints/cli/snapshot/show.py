@@ -12,6 +12,7 @@ from etcd_dr.domain.manifest import Manifest
 from etcd_dr.entrypoints.cli.human import age, duration, moment, size
 from etcd_dr.entrypoints.cli.place import open_place
 from etcd_dr.entrypoints.cli.run import Run
+from etcd_dr.entrypoints.cli.snapshot.beside import companion_table, companions_words
 from etcd_dr.entrypoints.cli.snapshot.choosing import At, Revision, Which, choose, parse_choice
 from etcd_dr.entrypoints.cli.snapshot.documents import detailed_document
 from etcd_dr.entrypoints.cli.snapshot.rows import proof_history, proven_word
@@ -37,6 +38,9 @@ def _table(run: Run, snapshot: Snapshot, url: str, now: datetime) -> None:
     if snapshot.manifest.topology:
         run.screen.line()
         draw(run.screen, _members(snapshot.manifest))
+    if snapshot.manifest.companions is not None:
+        run.screen.line()
+        draw(run.screen, companion_table(snapshot.manifest.companions))
     run.screen.line()
     if snapshot.proofs:
         draw(run.screen, proof_history(snapshot.proofs, now=now))
@@ -57,7 +61,7 @@ def _facts(snapshot: Snapshot, now: datetime) -> Iterator[tuple[str, Cell]]:
             "pinned",
             f"by {snapshot.pin.by}, {age(snapshot.pin.at, now=now)} ago: {snapshot.pin.reason or 'no reason'}",
         )
-    yield "revision", f"{database.revision} (compact revision {database.compact_revision})"
+    yield "revision", f"{database.revision}, {_compaction(database.compact_revision)}"
     yield "keys", f"{database.live_keys} live keys, {database.all_records} records in all"
     yield "size", f"{size(database.size_bytes)}, stored {size(manifest.stored_size_bytes)}"
     yield "status hash", f"{database.status_hash:x}"
@@ -65,10 +69,16 @@ def _facts(snapshot: Snapshot, now: datetime) -> Iterator[tuple[str, Cell]]:
     yield "plain digest", str(manifest.plain_digest)
     yield "stored digest", str(manifest.stored_digest)
     yield "envelope", _envelope(manifest)
+    if manifest.companions is not None:
+        yield "companions", companions_words(manifest.companions)
     if database.alarms:
         yield "alarms", ", ".join(database.alarms)
     if manifest.labels:
         yield "labels", ", ".join(f"{key}={value}" for key, value in sorted(manifest.labels.items()))
+
+
+def _compaction(revision: int) -> str:
+    return "never compacted" if revision < 0 else f"compacted at {revision}"
 
 
 def _origin(manifest: Manifest) -> str:
