@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -46,6 +47,7 @@ SHAPES = (
 @dataclass(frozen=True, slots=True)
 class Ours:
     wall_seconds: float
+    cpu_seconds: float
     private_bytes: int
     database_bytes: int
     stored_bytes: int
@@ -55,6 +57,7 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
+    cpu_seconds: float
     save_seconds: float
     status_seconds: float
     upload_seconds: float
@@ -112,7 +115,7 @@ def save_ours(work: Path, etcd: LiveEtcd, s3: WeedS3) -> Ours:
     scratch = work / "scratch"
     scratch.mkdir(exist_ok=True)
     command = [Path(sys.executable).with_name("etcd-dr"), "--config", config, "-o", "json", "snapshot", "save"]
-    began = time.perf_counter()
+    cpu_before, began = cpu_of_children(), time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with PrivateMemory(process.pid) as memory:
         output, complaints = process.communicate()
@@ -122,6 +125,7 @@ def save_ours(work: Path, etcd: LiveEtcd, s3: WeedS3) -> Ours:
     said = json.loads(output)
     return Ours(
         wall_seconds=wall_seconds,
+        cpu_seconds=cpu_of_children() - cpu_before,
         private_bytes=memory.peak_bytes,
         database_bytes=next(p["bytes"] for p in said["phases"] if p["name"] == "receiving"),
         stored_bytes=next(p["bytes"] for p in said["phases"] if p["name"] == "storing"),
@@ -174,6 +178,7 @@ def recipient() -> str:
 def save_theirs(work: Path, etcd: LiveEtcd, s3: WeedS3, binaries: EtcdBinaries) -> Theirs:
     target = work / "snapshot.db"
     target.unlink(missing_ok=True)
+    cpu_before = cpu_of_children()
     save = timed([binaries.etcdctl, *etcd.etcdctl_flags, "snapshot", "save", target], {"ETCDCTL_API": "3"})
     status = timed([binaries.etcdutl or binaries.etcdctl, "snapshot", "status", target, "-w", "json"])
     remote = {
@@ -186,7 +191,13 @@ def save_theirs(work: Path, etcd: LiveEtcd, s3: WeedS3, binaries: EtcdBinaries) 
     }
     upload = timed([program_beside_python("rclone"), "copyto", target, f"local:{BUCKET}/theirs/snapshot.db"], remote)
     target.unlink()
-    return Theirs(save, status, upload)
+    return Theirs(cpu_of_children() - cpu_before, save, status, upload)
+
+
+def cpu_of_children() -> float:
+    """Return the processor seconds of all processes that we started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def timed(command: Sequence[str | Path], environ: dict[str, str] | None = None) -> float:

@@ -85,7 +85,7 @@ def answer(words: Sequence[str], process: Process) -> int | None:
         with _stopped_by_signals():
             return _answered(call, process)
     except _Stopped as stop:
-        return _tell(call, process, Cancelled(f"stopped on request ({stop})"))
+        return _tell(call, process, _stopped(str(stop)))
     finally:
         gc.enable()
 
@@ -159,6 +159,15 @@ def _is_heard(number: signal.Signals) -> bool:
 
 def _stop(number: int, _frame: object) -> None:
     raise _Stopped(signal.Signals(number).name)
+
+
+def _stopped(signal_name: str) -> Cancelled:
+    from etcd_dr.entrypoints.cli.doors import SNAPSHOT  # noqa: PLC0415 - only at an end
+    from etcd_dr.entrypoints.cli.stopping import stopped  # noqa: PLC0415 - as above
+
+    error = stopped(signal_name)
+    error.next_step = next(door.when_stopped for door in SNAPSHOT.doors if door.name == _COMMAND[1])
+    return error
 
 
 def _tell(call: Asked, process: Process, error: EtcdDrError) -> int:

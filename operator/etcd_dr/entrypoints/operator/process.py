@@ -19,6 +19,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from etcd_dr import __version__
+from etcd_dr.adapters.allocator import steady_allocator
 from etcd_dr.bootstrap.drill import drill_options, drill_ports, drill_schedule
 from etcd_dr.bootstrap.envelope import make_encoder
 from etcd_dr.bootstrap.health import health_watch
@@ -49,6 +50,7 @@ def run_operator(config: Config, surroundings: Surroundings) -> bool:
 
     Raises ConfigError for what cannot ever work: no clusters, unusable recipients, an address that is taken.
     """
+    steady_allocator()  # before there are threads, whose arenas would stay as they were made
     stopped = Event()
     with surroundings.cancellation.on_cancel(stopped.set), OperatorProcess(config, surroundings) as process:
         process.start()

@@ -120,7 +120,9 @@ def test_signal_ends_it_with_a_word(tmp_path: Path) -> None:
     status = short_way.answer(["snapshot", "status", str(file), "-o", "json"], here)
 
     assert status == 130
-    assert "SIGTERM" in here.stderr.getvalue()  # type: ignore[attr-defined]  # StringIO
+    said = here.stderr.getvalue()  # type: ignore[attr-defined]  # StringIO
+    assert "SIGTERM" in said
+    assert "Nothing was changed" in said
     assert signal.getsignal(signal.SIGTERM) is before
 
 
