@@ -192,7 +192,9 @@ def _latest(catalogue: Catalogue, *, verified: bool) -> Snapshot:
         if len(catalogue.snapshots) == 1
         else f"none of the {len(catalogue.snapshots)} snapshots is proven",
         near=[catalogue.newest],
-        next_step=f"Prove the newest one: etcd-dr snapshot verify --cluster {catalogue.cluster} latest",
+        next_step=f"Take a new one while there are members: etcd-dr snapshot save --cluster {catalogue.cluster}"
+        if all(snapshot.is_damaged for snapshot in catalogue.snapshots)
+        else f"Prove the newest one: etcd-dr snapshot verify --cluster {catalogue.cluster} latest",
     )
 
 

@@ -111,7 +111,8 @@ def _delete(store: ObjectStore, key: str) -> Lock | None:
 def check_deletable(store: ObjectStore, layout: ClusterLayout, snapshot: Snapshot, catalogue: Catalogue) -> None:
     """Raise UsageError for a pinned snapshot and for the newest proven one: what nobody deletes without `force`."""
     if is_pinned(store, layout, snapshot.id):
-        by = f" by {snapshot.pin.by}: {snapshot.pin.reason}" if snapshot.pin else ""
+        by = f" by {snapshot.pin.by}" if snapshot.pin else ""
+        by += f": {snapshot.pin.reason}" if snapshot.pin and snapshot.pin.reason else ""
         raise UsageError(
             f"is pinned{by}",
             subject=str(snapshot.id),

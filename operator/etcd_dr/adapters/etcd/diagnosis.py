@@ -186,11 +186,11 @@ class Diagnosis:
 
     def _silent(self) -> MemberTimeout:
         return MemberTimeout(
-            f"takes connections and says nothing for {self.seconds:g} s: the process is stopped, or hangs",
+            "takes connections and says nothing: the process is stopped, or hangs",
             subject=self.endpoint.url,
             next_step="Look at the process on its host: ps -o pid,stat,wchan:20,cmd -C etcd (T is stopped, D waits for a "
             "disk); all members at a glance: etcd-dr health",
-            context={"reason": "silent"},
+            context={"reason": "silent", "waited_seconds": self.seconds},
         )
 
     def _not_etcd(self, what: str) -> EtcdError:

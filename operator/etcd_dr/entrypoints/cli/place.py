@@ -66,11 +66,11 @@ def name_by_members(target: Target, store: ObjectStore, shared: Surroundings) ->
 
     cluster_id = ask_cluster_id(connect_members(target, shared), deadline=_ID_DEADLINE_SECONDS)
     if cluster_id is None:
-        raise _several(store, prefix, names, "and no member says which one is meant")
+        raise _several(store, prefix, names, "no member says which one is meant")
     owned = find_owned(store, prefix=prefix, names=names, etcd_cluster_id=cluster_id)
     if len(owned) != 1:
-        which = f"{', '.join(owned)} all belong" if owned else "none of them belongs"
-        raise _several(store, prefix, names, f"and {which} to etcd cluster {id_text(cluster_id)}")
+        which = f"{' and '.join(owned)} belong" if owned else "none of them belongs"
+        raise _several(store, prefix, names, f"{which} to etcd cluster {id_text(cluster_id)}")
     return owned[0]
 
 

@@ -9,6 +9,7 @@ An id, a digest or a path that a fold has cut in two cannot be read aloud, searc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -16,7 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 _GAP = 2
+_WORD = re.compile(r"\S+")
 _COMFORTABLE_COLUMNS = 16
+_BEARABLE_COLUMNS = 10
 
 
 class Sheet(Table):
@@ -32,13 +35,15 @@ class Sheet(Table):
             self.add_row(*row)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        widths = fitted_widths(
-            [_natural([Text(heading), *column]) for heading, column in self._by_column()],
-            [_least([Text(heading), *column]) for heading, column in self._by_column()],
-            room=options.max_width,
-        )
+        columns = [[Text(heading), *column] for heading, column in self._by_column()]
+        natural = [_natural(column) for column in columns]
+        for comfort in (_COMFORTABLE_COLUMNS, _BEARABLE_COLUMNS):
+            least = [_least(column, comfort=comfort) for column in columns]
+            widths = fitted_widths(natural, least, room=options.max_width)
+            if widths is not None:
+                break
         if widths is None:
-            yield from self._records(console, options.max_width)
+            yield from self._records(options.max_width)
             return
         for column, width in zip(self.columns, widths, strict=True):
             column.width = width
@@ -48,12 +53,12 @@ class Sheet(Table):
         for number, heading in enumerate(self._headings):
             yield heading, [row[number] for row in self._cells]
 
-    def _records(self, console: Console, room: int) -> Iterator[Text]:
+    def _records(self, room: int) -> Iterator[Text]:
         for number, row in enumerate(self._cells):
             if number:
                 yield Text("")
             pairs = zip((Text(heading, style="bold") for heading in self._headings), row, strict=True)
-            yield from pair_lines([pair for pair in pairs if pair[1].plain], console, room=room)
+            yield from pair_lines([pair for pair in pairs if pair[1].plain], room=room)
 
 
 class Pairs(Table):
@@ -63,8 +68,8 @@ class Pairs(Table):
         super().__init__(box=None)
         self._pairs = list(pairs)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from pair_lines(self._pairs, console, room=options.max_width)
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from pair_lines(self._pairs, room=options.max_width)
 
 
 def fitted_widths(natural: Sequence[int], least: Sequence[int], *, room: int) -> list[int] | None:
@@ -80,19 +85,32 @@ def fitted_widths(natural: Sequence[int], least: Sequence[int], *, room: int) ->
     return widths
 
 
-def pair_lines(pairs: Sequence[tuple[Text, Text]], console: Console, *, room: int) -> Iterator[Text]:
+def pair_lines(pairs: Sequence[tuple[Text, Text]], *, room: int) -> Iterator[Text]:
     """Yield the lines of names with their values; a value that does not fit beside its name stands below it."""
     indent = max((name.cell_len for name, _ in pairs), default=0) + _GAP
     for name, value in pairs:
         longest = 0 if value.no_wrap else max((len(word) for word in value.plain.split()), default=0)
         is_below = longest > room - indent and longest > 0
         margin = _GAP if is_below else indent
-        lines = value.wrap(console, max(room - margin, 1), overflow="ignore", no_wrap=value.no_wrap)
+        lines = [value] if value.no_wrap else list(folded(value, room - margin))
         if is_below and name.plain:
             yield name
         for number, line in enumerate(lines or [Text("")]):
             begin = name if number == 0 and not is_below else Text("")
             yield _whole(Text.assemble(begin, " " * (margin - begin.cell_len), line))
+
+
+def folded(text: Text, width: int) -> Iterator[Text]:
+    """Yield the lines of a text, folded between words; a longer word has a line of its own."""
+    for line in text.split("\n", allow_blank=True):
+        breaks, begin = [], 0
+        for word in _WORD.finditer(line.plain):
+            if word.end() - begin > width and word.start() > begin:
+                breaks.append(word.start())
+                begin = word.start()
+        for part in line.divide(breaks):
+            part.rstrip()
+            yield part
 
 
 def _whole(line: Text) -> Text:
@@ -104,7 +122,7 @@ def _natural(cells: Sequence[Text]) -> int:
     return max((len(line) for cell in cells for line in cell.plain.split("\n")), default=0)
 
 
-def _least(cells: Sequence[Text]) -> int:
-    """Return the longest word; longer texts get some more, so that they do not become a tower of single words."""
+def _least(cells: Sequence[Text], *, comfort: int) -> int:
+    """Return the longest word; longer texts get `comfort`, so that they do not become a tower of single words."""
     words = max((len(word) for cell in cells for word in cell.plain.split()), default=0)
-    return max(words, min(_natural(cells), _COMFORTABLE_COLUMNS))
+    return max(words, min(_natural(cells), comfort))

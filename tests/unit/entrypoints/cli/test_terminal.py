@@ -102,6 +102,15 @@ def test_long_texts_are_folded_between_words(monkeypatch: pytest.MonkeyPatch) ->
     assert lines == ["PROOF   DETAIL", "stored  126081 bytes read back with the", "        digest"]
 
 
+def test_pairs_are_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below the value's own beginning."""
+    monkeypatch.setenv("TERM", "dumb")
+
+    lines = on_terminal(40, facts([("detail", "126081 bytes read back with the digest"), ("id", "x")]))
+
+    assert lines == ["detail  126081 bytes read back with the", "        digest", "id      x"]
+
+
 def test_screen_that_is_redrawn_has_no_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that the terminal folds by itself would shift everything below it."""
     monkeypatch.setenv("TERM", "dumb")
