@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from etcd_dr.domain.recovery.journal import Facts, JournalProgress
@@ -16,6 +16,7 @@ from etcd_dr.ports.etcd import EtcdMember
 from etcd_dr.ports.etcd_admin import EtcdAdmin
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.ports.work_place import WorkPlace
+from etcd_dr.workflows.recovery.proven_once import ProvenOnce
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 
 Answer = TypeVar("Answer")
@@ -30,6 +31,7 @@ class Work:
     place: WorkPlace
     by: str
     progress: Callable[[], JournalProgress]
+    proven: ProvenOnce = field(default_factory=ProvenOnce)
 
     @property
     def recovery_id(self) -> str:

@@ -79,6 +79,15 @@ def _restore(step: BuildData, work: Work, directory: Path) -> None:
 def _proven(step: BuildData, work: Work, directory: Path) -> Facts:
     member_id, cluster_id = _identity(work, directory, member=step.member)
     database = directory / "member" / "snap" / "db"
+    digest = work.place.digest(database)
+    if digest is None:
+        raise _failed(step, "it has no database")
+    facts = work.proven.facts(digest, lambda: _proven_database(step, work, database))
+    return {"member_id": member_id, "cluster_id": cluster_id, "database_digest": str(digest), **facts}
+
+
+def _proven_database(step: BuildData, work: Work, database: Path) -> Facts:
+    """Read every page, and compare the hash with the one that follows from the source."""
     examination = boltdb.examine(database, live_keys=False, with_hash_kv=True)
     status = examination.status
     if status is None or not examination.is_intact:
@@ -87,8 +96,6 @@ def _proven(step: BuildData, work: Work, directory: Path) -> Facts:
     if predicted is not None and status.hash_kv is not None and status.hash_kv != predicted:
         raise _failed(step, f"its HashKV is {status.hash_kv}, from the source follows {predicted}")
     return {
-        "member_id": member_id,
-        "cluster_id": cluster_id,
         "hash": status.hash_kv.hash if status.hash_kv else None,
         "revision": status.current_revision,
         "compact_revision": status.compact_revision,

@@ -1,0 +1,37 @@
+"""The hash of a restored database with a raised revision is known before the restore."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from etcd_dr import boltdb
+from etcd_dr.boltdb.bumped import bumped_hash_kv
+from fakes.etcd_database import EtcdDatabase
+
+
+def _history(*, ends_with_a_deletion: bool, compacted: bool) -> EtcdDatabase:
+    database = EtcdDatabase.of_keys(50)
+    database.put(b"/registry/pods/default/pod-000003", b"again")
+    database.delete(b"/registry/pods/default/pod-000004")
+    if compacted:
+        database.compact(20)
+    if ends_with_a_deletion:
+        database.delete(b"/registry/pods/default/pod-000005")
+    return database
+
+
+@pytest.mark.parametrize("ends_with_a_deletion", [False, True])
+@pytest.mark.parametrize("compacted", [False, True])
+@pytest.mark.parametrize("bump", [1, 1_000_000, 1_000_000_000])
+def test_the_prediction_is_what_the_restored_file_gives(ends_with_a_deletion: bool, compacted: bool, bump: int) -> None:
+    """Whatever the last record is and wherever the history was compacted."""
+    database = _history(ends_with_a_deletion=ends_with_a_deletion, compacted=compacted)
+    last = database.revision
+    source = boltdb.hash_kv(database.to_bytes(), revision=last, compact_revision=last)
+
+    database.records[struct.pack(">Q", last + bump) + b"_" + bytes(8)] = b""
+    database.compact_revision = last + bump
+
+    assert bumped_hash_kv(source.hash, last_revision=last, bump=bump) == boltdb.hash_kv(database.to_bytes())
