@@ -19,15 +19,17 @@ from etcd_dr.domain.member_health import MemberRole
 from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.quorum import QuorumVerdict
 from etcd_dr.domain.selection import Latest, select
-from etcd_dr.entrypoints.cli.demo.stage import CLUSTER, Stage
+from etcd_dr.entrypoints.cli.demo.disaster import Disaster
+from etcd_dr.entrypoints.cli.demo.promises import promise
+from etcd_dr.entrypoints.cli.demo.stage import CLUSTER, Stage, open_nodes
 from etcd_dr.entrypoints.cli.health_page import SEVERITY_STYLES, finding_block
 from etcd_dr.entrypoints.cli.human import size
 from etcd_dr.entrypoints.cli.member_rows import member_table
+from etcd_dr.entrypoints.cli.recover.session import Session
 from etcd_dr.entrypoints.cli.snapshot.rows import proven_word, result_word
 from etcd_dr.entrypoints.cli.tables import Cell, draw, styled, table
 from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.entrypoints.cli.who import whoami
-from etcd_dr.errors import ProofFailed
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.compose_manifest import SnapshotOrder
 from etcd_dr.workflows.guard_member import MemberGuard
@@ -59,7 +61,22 @@ class Demo:
         older, newer = self._take_two()
         self._prove(older, newer)
         self._flip_a_bit(newer, sound=older)
-        self._kill_a_member()
+        victim = self._kill_a_member()
+        self._recover(victim)
+
+    def _recover(self, victim: str) -> None:
+        with open_nodes(self._stage, self._shared) as nodes:
+            session = Session(
+                target=self._target,
+                store=self._store,
+                layout=self._layout,
+                control_plane=nodes,
+                surroundings=self._shared,
+                state_dir=self._stage.directory / "state",
+            )
+            disaster = Disaster(self._stage, session, title=self._title, draw=self._draw)
+            disaster.recover(disaster.lose_two_members(victim))
+            disaster.drill()
 
     def _show_cluster(self) -> None:
         self._title("1", "Three members with mutual TLS, and what etcd-dr says of them")
@@ -129,7 +146,7 @@ class Demo:
         promise(outcome.is_damaged, "the flipped bit is found")
         promise(chosen.id == sound.id, "the damaged copy is no longer the one to recover from")
 
-    def _kill_a_member(self) -> None:
+    def _kill_a_member(self) -> str:
         victim = next(m for m in self._rounds.round().members if m.role is MemberRole.FOLLOWER)
         self._title("5", f"Member {victim.label} killed")
         self._stage.cluster.member(victim.label).kill()
@@ -138,6 +155,7 @@ class Demo:
         for finding in report.findings:
             self._draw(finding_block(finding))
         _promise_verdict(report, victim.label)
+        return victim.label
 
     def _verify(self, snapshot: Snapshot) -> VerifyOutcome:
         ports = verify_ports(self._target, self._store, self._shared)
@@ -158,16 +176,6 @@ class Demo:
 
     def _draw(self, *drawings: RenderableType) -> None:
         draw(self._screen, *(Padding(drawing, (0, 0, 0, 3)) for drawing in drawings))
-
-
-def promise(is_kept: bool, text: str) -> None:
-    """Raise ProofFailed unless the promise is kept."""
-    if not is_kept:
-        raise ProofFailed(
-            f"it did not happen as promised: {text}",
-            subject="demo",
-            next_step="Run it again; if it stays so, report it with what is above.",
-        )
 
 
 def flip_a_bit(path: Path) -> int:

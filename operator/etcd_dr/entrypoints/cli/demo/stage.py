@@ -7,20 +7,27 @@
 from __future__ import annotations
 
 import base64
+import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyrage
 
 from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster, preferred_etcd_binaries
+from etcd_dr.adapters.local_cluster.child import start_child
+from etcd_dr.bootstrap.control_plane import open_control_plane
+from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import Target
+from etcd_dr.config.control_plane_model import ControlPlaneSection, LocalSection
 from etcd_dr.config.etcd_model import EtcdSection
 from etcd_dr.config.model import EncryptionSection
 from etcd_dr.config.store_url import parse_store_url
+from etcd_dr.config.tools_model import ToolsSection
 from etcd_dr.errors import ToolMissing
+from etcd_dr.ports.control_plane import ControlPlane
 
 CLUSTER = "demo"
 DIRECTORIES_VARIABLE = "ETCD_DR_ETCD_DIRS"
@@ -38,6 +45,7 @@ class Stage:
     cluster: LocalCluster
     target: Target
     store: Path
+    directory: Path
 
     def write(self, keys: Iterable[str], *, value_bytes: int) -> None:
         """Write each key once, with a value that says which revision of it this is by its length."""
@@ -72,10 +80,22 @@ def set_stage(binaries: EtcdBinaries) -> Iterator[Stage]:
         store = directory / "store"
         store.mkdir(mode=0o700)
         with LocalCluster(directory / "etcd", binaries=binaries) as cluster:
-            yield Stage(cluster, _target(cluster, directory), store)
+            nodes = cluster.describe_nodes(directory / "nodes")
+            yield Stage(cluster, _target(cluster, directory, nodes), store, directory)
 
 
-def _target(cluster: LocalCluster, directory: Path) -> Target:
+@contextmanager
+def open_nodes(stage: Stage, surroundings: Surroundings) -> Iterator[ControlPlane]:
+    """Open the members' nodes; what is started on them dies with this process."""
+
+    def start(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        return start_child(command, log=log, environ=environ)
+
+    with closing(open_control_plane(stage.target, surroundings, start=start)) as plane:
+        yield plane
+
+
+def _target(cluster: LocalCluster, directory: Path, nodes: Path) -> Target:
     tls, identity = cluster.client_tls, pyrage.x25519.Identity.generate()
     key_file = directory / "age.key"
     key_file.touch(mode=0o600)
@@ -85,5 +105,7 @@ def _target(cluster: LocalCluster, directory: Path) -> Target:
         etcd=EtcdSection(endpoints=cluster.endpoints, cacert=tls.ca, cert=tls.certificate, key=tls.key),
         store=parse_store_url(str(directory / "store")),
         encryption=EncryptionSection(recipients=(str(identity.to_public()),), identity_files=(key_file,)),
+        control_plane=ControlPlaneSection(platform="local", local=LocalSection(root=nodes)),
+        tools=ToolsSection(directories=(cluster.binaries.etcd.parent,)),
         scratch_dir=directory,
     )
