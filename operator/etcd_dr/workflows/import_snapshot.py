@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,7 +34,6 @@ from etcd_dr.domain.imported import ImportedTime, check_taken_at, imported_time,
 from etcd_dr.domain.manifest import Manifest, SourceFacts
 from etcd_dr.domain.proof import Proof, ProofOrigin, ProofResult
 from etcd_dr.domain.snapshot import ClusterLayout, SnapshotId
-from etcd_dr.domain.stream_check import TRAILER_BYTES
 from etcd_dr.errors import DecryptionFailed, SnapshotDamaged, UnsupportedFormat
 from etcd_dr.ports.clock import Clock, TokenSource
 from etcd_dr.ports.codec import Encoder
@@ -43,13 +41,13 @@ from etcd_dr.ports.events import EventSink
 from etcd_dr.ports.object_store import ObjectStore, StoredObject
 from etcd_dr.workflows.commit_snapshot import commit_snapshot, discard_folder
 from etcd_dr.workflows.prove_intact import PlainFile, prove_intact
+from etcd_dr.workflows.read_plain import PlainDigests, PlainReader
 from etcd_dr.workflows.receive_stream import raise_if_cancelled
 from etcd_dr.workflows.store_stream import StoredCopy, StoreStream
 from etcd_dr.workflows.unwrap_file import (
     MAX_PLAIN_BYTES,
     UnwrappedFile,
     UnwrapPorts,
-    read_chunks,
     unwrap_file,
 )
 
@@ -151,22 +149,13 @@ class _Source:
     plain: UnwrappedFile
 
 
-@dataclass(frozen=True, slots=True)
-class _PlainDigests:
-    """`whole` is that of the file as it is stored, `database` that of the bytes before the trailer; `appended` is the
-    trailer that the file lacked."""
-
-    whole: Digest
-    database: Digest
-    appended: bytes
-
-
 class _Import:
     """One import under way."""
 
     def __init__(self, source: _Source, order: ImportOrder, catalogue: Catalogue, *, ports: ImportPorts) -> None:
         self._source = source
         self._plain = source.plain
+        self._reader = PlainReader(source.plain, name=source.name, ports=ports.unwrap)
         self._order = order
         self._catalogue = catalogue
         self._ports = ports
@@ -174,7 +163,7 @@ class _Import:
 
     def carry_out(self) -> ImportOutcome:
         begun = self._ports.clock.monotonic()
-        digests = self._hash()
+        digests = self._reader.hash()
         twin = _twin(self._catalogue, digests.whole)
         if twin is not None:
             self._tell("snapshot.import_known", twin)
@@ -200,28 +189,7 @@ class _Import:
     def _outcome(self, snapshot: Snapshot, *, is_new: bool) -> ImportOutcome:
         return ImportOutcome(snapshot, is_new, self._plain.layers, tuple(self._warnings))
 
-    def _hash(self) -> _PlainDigests:
-        is_raw = self._plain.kind.format is FileFormat.DATABASE
-        database, whole = hashlib.sha256(), hashlib.sha256()
-        rest = self._plain.size_bytes - (0 if is_raw else TRAILER_BYTES)
-        progress = self._ports.unwrap.progress
-        progress.begin("hashing", total_bytes=self._plain.size_bytes)
-        try:
-            for chunk in self._chunks():
-                database.update(chunk[: max(0, rest)])
-                whole.update(chunk)
-                rest -= len(chunk)
-                progress.advance(len(chunk))
-        finally:
-            progress.finish()
-        appended = database.digest() if is_raw else b""
-        whole.update(appended)
-        return _PlainDigests(Digest.of_sha256(whole.digest()), Digest.of_sha256(database.digest()), appended)
-
-    def _chunks(self) -> Iterator[bytes]:
-        return read_chunks(self._plain.path, name=self._source.name, cancellation=self._ports.unwrap.cancellation)
-
-    def _examine(self, digests: _PlainDigests) -> tuple[Proof, DatabaseStatus]:
+    def _examine(self, digests: PlainDigests) -> tuple[Proof, DatabaseStatus]:
         if self._plain.kind.format is FileFormat.CUT_DATABASE:
             raise SnapshotDamaged(
                 f"is {self._plain.kind.description}", subject=self._source.name, next_step=self._plain.kind.advice
@@ -244,7 +212,7 @@ class _Import:
             proof = proof.model_copy(update={"detail": f"{proof.detail}; the import appended one"})
         return proof, examination.status
 
-    def _doubts(self, status: DatabaseStatus, digests: _PlainDigests) -> Iterator[str]:
+    def _doubts(self, status: DatabaseStatus, digests: PlainDigests) -> Iterator[str]:
         if digests.appended:
             yield "it had no trailer, so only its structure could be checked; one was appended"
         for alarm in status.alarms:
@@ -253,7 +221,7 @@ class _Import:
             names = ", ".join(member.name or id_text(member.id) for member in status.members)
             yield f"none of its members ({names}) is known from this cluster's snapshots: is it the right cluster?"
 
-    def _store(self, snapshot_id: SnapshotId, digests: _PlainDigests) -> StoredCopy:
+    def _store(self, snapshot_id: SnapshotId, digests: PlainDigests) -> StoredCopy:
         store, layout = self._ports.store, self._order.layout
         key = layout.data(snapshot_id)
         storing = StoreStream(
@@ -266,7 +234,7 @@ class _Import:
         )
         is_good = False
         try:
-            copy = storing.run(self._compared(digests))
+            copy = storing.run(self._reader.compared(digests))
             if copy.answer.result is ProofResult.FAILED:
                 raise SnapshotDamaged(
                     f"the store does not hold what was written: {copy.answer.detail}",
@@ -279,35 +247,13 @@ class _Import:
                 discard_folder(store, layout, snapshot_id)
         return copy
 
-    def _compared(self, digests: _PlainDigests) -> Iterator[bytes]:
-        """Yield what is stored, and raise at the end when it is not what was hashed and examined."""
-        sha256 = hashlib.sha256()
-        progress = self._ports.unwrap.progress
-        progress.begin("storing", total_bytes=self._plain.size_bytes)
-        try:
-            for chunk in self._chunks():
-                sha256.update(chunk)
-                yield chunk
-                progress.advance(len(chunk))
-        finally:
-            progress.finish()
-        sha256.update(digests.appended)
-        if Digest.of_sha256(sha256.digest()) != digests.whole:
-            raise SnapshotDamaged(
-                "changed while it was being imported",
-                subject=self._source.name,
-                next_step="Import a copy that nobody writes to; a running member writes to its own all the time.",
-            )
-        if digests.appended:
-            yield digests.appended
-
     def _manifest(
         self,
         snapshot_id: SnapshotId,
         time: ImportedTime,
         status: DatabaseStatus,
         *,
-        digests: _PlainDigests,
+        digests: PlainDigests,
         copy: StoredCopy,
         seconds: float,
     ) -> Manifest:

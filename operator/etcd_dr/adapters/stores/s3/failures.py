@@ -20,12 +20,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
+from etcd_dr.adapters.stores.s3.meaning_tables import BY_CLASS, BY_CODE, BY_STATUS
 from etcd_dr.adapters.stores.s3.meanings import (
     ACTIONS,
     BROKEN_OFF,
-    BY_CLASS,
-    BY_CODE,
-    BY_STATUS,
     NOT_KNOWN,
     NOT_TLS,
     SERVER_FAILED,

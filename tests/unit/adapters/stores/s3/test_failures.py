@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from etcd_dr.adapters.stores.s3.failures import Place, _made, meaning_of_class, translated
-from etcd_dr.adapters.stores.s3.meanings import BY_CLASS, BY_CODE, BY_STATUS, Meaning
+from etcd_dr.adapters.stores.s3.meaning_tables import BY_CLASS, BY_CODE, BY_STATUS
+from etcd_dr.adapters.stores.s3.meanings import Meaning
 from etcd_dr.errors import (
     ObjectExists,
     ObjectLocked,

@@ -1,0 +1,143 @@
+"""Which meaning an S3 error code, an HTTP status or a class of botocore, urllib3 or http.client has; tables only."""
+
+from __future__ import annotations
+
+from etcd_dr.adapters.stores.s3.meanings import (
+    ARCHIVED,
+    BAD_SETTING,
+    BROKEN_OFF,
+    BUSY,
+    CANNOT,
+    CLOCK,
+    CONFLICT,
+    DAMAGED_ON_THE_WAY,
+    EXPIRED,
+    FULL,
+    KEY_SERVICE,
+    LOCKED,
+    NO_BUCKET,
+    NO_CREDENTIALS,
+    NO_OBJECT,
+    NO_RIGHT,
+    NOT_REACHED,
+    NOT_S3,
+    OUR_FAULT,
+    PART_LOST,
+    REFUSED_UNSEEN,
+    SERVER_FAILED,
+    TAKEN,
+    TLS,
+    TOO_LARGE,
+    UNKNOWN_KEY,
+    UPLOAD_GONE,
+    WRONG_REGION,
+    WRONG_SECRET,
+    Meaning,
+)
+
+
+def _table(*rows: tuple[Meaning, str]) -> dict[str, Meaning]:
+    return {name: meaning for meaning, names in rows for name in names.split()}
+
+
+BY_CODE = _table(
+    (NO_RIGHT, "AccessDenied AllAccessDisabled AccountProblem AccessForbidden Forbidden UnauthorizedAccess"),
+    (NO_RIGHT, "InvalidPayer NotSignedUp MissingSecurityHeader CrossLocationLoggingProhibited InvalidSecurity"),
+    (UNKNOWN_KEY, "InvalidAccessKeyId InvalidClientTokenId UnrecognizedClientException NoSuchUser"),
+    (WRONG_SECRET, "SignatureDoesNotMatch AuthorizationQueryParametersError XAmzContentSHA256Mismatch"),
+    (EXPIRED, "ExpiredToken ExpiredTokenException InvalidToken TokenRefreshRequired RequestExpired"),
+    (NO_BUCKET, "NoSuchBucket"),
+    (WRONG_REGION, "PermanentRedirect TemporaryRedirect Redirect AuthorizationHeaderMalformed"),
+    (WRONG_REGION, "IllegalLocationConstraintException InvalidRegionName"),
+    (CLOCK, "RequestTimeTooSkewed"),
+    (CANNOT, "NotImplemented MethodNotAllowed InvalidStorageClass InvalidEncryptionAlgorithmError InvalidRequest"),
+    (CANNOT, "InvalidArgument InvalidTag InvalidBucketState ObjectLockConfigurationNotFoundError InvalidDigest"),
+    (CANNOT, "UnsupportedOperation NoSuchObjectLockConfiguration InvalidRetentionPeriod OperationNotSupported"),
+    (BAD_SETTING, "InvalidBucketName InvalidURI KeyTooLongError InvalidObjectName"),
+    (FULL, "QuotaExceeded QuotaExceededException InsufficientStorage InsufficientCapacity XMinioStorageFull"),
+    (FULL, "XMinioAdminBucketQuotaExceeded TooManyBuckets StorageFull NoSpaceLeft ServiceQuotaExceededException"),
+    (TOO_LARGE, "EntityTooLarge EntityTooSmall MaxMessageLengthExceeded MissingContentLength"),
+    (NO_OBJECT, "NoSuchKey NoSuchVersion"),
+    (TAKEN, "PreconditionFailed"),
+    (LOCKED, "ObjectLocked WORMProtected ObjectUnderRetention XMinioObjectLocked"),
+    (ARCHIVED, "InvalidObjectState RestoreAlreadyInProgress ObjectNotInActiveTierError"),
+    (UPLOAD_GONE, "NoSuchUpload"),
+    (PART_LOST, "InvalidPart InvalidPartOrder"),
+    (DAMAGED_ON_THE_WAY, "BadDigest IncompleteBody XAmzContentChecksumMismatch"),
+    (CONFLICT, "ConditionalRequestConflict OperationAborted"),
+    (KEY_SERVICE, "KMS.DisabledException KMS.NotFoundException KMS.AccessDeniedException KMS.InvalidStateException"),
+    (KEY_SERVICE, "KMS.KMSInvalidStateException KMSDisabled KMSNotConfigured"),
+    (SERVER_FAILED, "InternalError ServiceUnavailable RequestTimeout RequestTimeoutException"),
+    (BUSY, "SlowDown Throttling ThrottlingException ThrottledException RequestThrottled TooManyRequests"),
+    (BUSY, "TooManyRequestsException BandwidthLimitExceeded RequestLimitExceeded RequestThrottledException"),
+)
+"""By the code that the store puts into its answer."""
+
+BY_STATUS: dict[int, Meaning] = {
+    301: WRONG_REGION,
+    302: NOT_S3,
+    307: WRONG_REGION,
+    308: WRONG_REGION,
+    400: REFUSED_UNSEEN,
+    401: NO_RIGHT,
+    403: NO_RIGHT,
+    404: NO_OBJECT,
+    405: CANNOT,
+    407: NOT_REACHED,
+    408: SERVER_FAILED,
+    409: CONFLICT,
+    411: TOO_LARGE,
+    412: TAKEN,
+    413: TOO_LARGE,
+    429: BUSY,
+    501: CANNOT,
+    507: FULL,
+}
+"""For answers without a code that is known: to HEAD there is never one."""
+
+BY_CLASS = {
+    **{
+        f"botocore.{name}": meaning
+        for name, meaning in _table(
+            (NO_CREDENTIALS, "NoCredentialsError PartialCredentialsError CredentialRetrievalError ProfileNotFound"),
+            (NO_CREDENTIALS, "MetadataRetrievalError NoAuthTokenError TokenRetrievalError UnknownCredentialError"),
+            (NO_CREDENTIALS, "SSOError LoginError RefreshWithMFAUnsupportedError UnknownTokenProviderError"),
+            (TLS, "SSLError"),
+            (NOT_REACHED, "EndpointConnectionError ConnectTimeoutError ProxyConnectionError ConnectionError"),
+            (BROKEN_OFF, "ConnectionClosedError ReadTimeoutError ResponseStreamingError IncompleteReadError"),
+            (BROKEN_OFF, "HTTPClientError"),
+            (DAMAGED_ON_THE_WAY, "ChecksumError FlexibleChecksumError"),
+            (NOT_S3, "ResponseParserError EventStreamError"),
+            (BAD_SETTING, "BaseEndpointResolverError EndpointProviderError InvalidConfigError ConfigNotFound"),
+            (BAD_SETTING, "ConfigParseError InvalidDNSNameError InvalidHostLabelError InvalidDefaultsMode"),
+            (BAD_SETTING, "InvalidEndpointConfigurationError InvalidIMDSEndpointError InvalidIMDSEndpointModeError"),
+            (BAD_SETTING, "InvalidProxiesConfigError InvalidRetryConfigurationError InvalidChecksumConfigError"),
+            (BAD_SETTING, "InvalidS3AddressingStyleError InvalidS3UsEast1RegionalEndpointConfigError"),
+            (BAD_SETTING, "InvalidSTSRegionalEndpointsConfigError InvalidEndpointDiscoveryConfigurationError"),
+            (BAD_SETTING, "ParamValidationError ValidationError ServiceNotInRegionError UnknownRegionError"),
+            (BAD_SETTING, "UnsupportedOutpostResourceError UnsupportedS3AccesspointConfigurationError"),
+            (BAD_SETTING, "UnsupportedS3ArnError UnsupportedS3ConfigurationError UnsupportedS3ControlArnError"),
+            (BAD_SETTING, "UnsupportedS3ControlConfigurationError UnknownSignatureVersionError"),
+            (BAD_SETTING, "UnsupportedSignatureVersionError UnknownServiceStyle InvalidExpressionError"),
+            (BUSY, "CapacityNotAvailableError"),
+            (OUR_FAULT, "MissingDependencyException MD5UnavailableError DataNotFoundError ApiVersionNotFoundError"),
+            (OUR_FAULT, "AwsChunkedWrapperError MissingParametersError UndefinedModelAttributeError"),
+            (OUR_FAULT, "OperationNotPageableError PaginationError UnknownClientMethodError UnseekableStreamError"),
+            (OUR_FAULT, "UnsupportedServiceProtocolsError StubResponseError WaiterConfigError WaiterError"),
+        ).items()
+    },
+    "urllib3.SSLError": TLS,
+    "urllib3.TimeoutError": BROKEN_OFF,
+    "urllib3.ProtocolError": BROKEN_OFF,
+    "urllib3.NewConnectionError": NOT_REACHED,
+    "urllib3.ProxyError": NOT_REACHED,
+    "urllib3.LocationValueError": BAD_SETTING,
+    "urllib3.HTTPError": BROKEN_OFF,
+    "http.HTTPException": BROKEN_OFF,
+    "ssl.SSLError": TLS,
+    "ssl.SSLZeroReturnError": BROKEN_OFF,
+    "ssl.SSLEOFError": BROKEN_OFF,
+    "builtins.ValueError": BAD_SETTING,
+    "builtins.OSError": BROKEN_OFF,
+}
+"""By the class that botocore, urllib3, http.client or the system raised; ancestors count."""
