@@ -8,6 +8,7 @@ from etcd_dr.errors import HandsNeeded
 from etcd_dr.workflows.recovery.steps import (
     build,
     cluster,
+    companions,
     members,
     nodes,
     preflight,
@@ -32,7 +33,7 @@ def ask_for_hands(step: ByHand, work: Work) -> Facts:
     )
 
 
-_PROCEDURES = {
+PROCEDURES = {
     "preflight": Procedure(preflight.preflight),
     "fetch-snapshot": Procedure(source.fetch_stored, holds=source.is_fetched),
     "fetch-survivor": Procedure(source.fetch_survivor, holds=source.is_fetched),
@@ -52,6 +53,7 @@ _PROCEDURES = {
     "promote-learner": Procedure(members.promote_learner, undo=members.take_member_out),
     "compact-history": Procedure(space.compact_history),
     "defragment-member": Procedure(space.defragment_member),
+    "put-companions": Procedure(companions.put_companions),
     "accept-cluster-id": Procedure(stored.accept_cluster_id, undo=stored.keep_both_ids),
     "take-snapshot": Procedure(stored.take_fresh_snapshot),
     "by-hand": Procedure(ask_for_hands),
@@ -60,4 +62,4 @@ _PROCEDURES = {
 
 def procedure_for(step: Step) -> Procedure:
     """Return how this step is carried out and undone."""
-    return _PROCEDURES[step.kind]
+    return PROCEDURES[step.kind]
