@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from etcd_dr.domain.catalogue import ClusterMarker
+from etcd_dr.domain.certificate import Certificate, CertificateRole
 from etcd_dr.domain.cluster import Member, id_text
 from etcd_dr.domain.manifest import Manifest, TopologyMember, canonical_json
 from etcd_dr.domain.proof_name import ProofName
@@ -77,6 +78,20 @@ class AssessmentWorld:
         for name in names:
             self.cluster[name].stop()
             self.plane.node(name).vanish(times=1_000_000)
+
+    def expire_peer_certificate(self, name: str) -> None:
+        """Let the certificate of a member's peer port have ended an hour ago."""
+        [url] = self.cluster[name].row.peer_urls
+        ended = self.clock.now() - timedelta(hours=1)
+        self.probe.certificates[url] = Certificate(
+            role=CertificateRole.PEER,
+            subject=f"CN={name}",
+            issuer="CN=etcd-ca",
+            serial=name,
+            not_before=ended - timedelta(days=365),
+            not_after=ended,
+            source=url,
+        )
 
     def add_learner(self, name: str) -> FakeNode:
         """Add a learner that is caught up, on a node of its own, and return the node."""

@@ -190,6 +190,31 @@ def test_false_corrupt_alarm_is_only_taken_back() -> None:
     assert "defragment-member" not in [kind for _, kind, _ in kinds(plan)]
 
 
+def test_expired_peer_certificates_are_renewed_and_not_waited_for() -> None:
+    """All answer, none finds the others: starting what runs would change nothing."""
+    world = AssessmentWorld()
+    for name in ("cp1", "cp2", "cp3"):
+        world.cluster[name].is_partitioned = True
+        world.expire_peer_certificate(name)
+
+    found = world.recommended()
+
+    assert found is not None
+    assert (found.way, found.target) == (Way.REPAIR, Cause.CERTIFICATE_EXPIRED.value)
+
+
+def test_members_that_merely_lost_one_another_are_waited_for() -> None:
+    """Nothing is down and nothing is wrong: the plan only waits and verifies."""
+    world = AssessmentWorld()
+    for name in ("cp1", "cp2", "cp3"):
+        world.cluster[name].is_partitioned = True
+
+    plan = world.plan()
+
+    assert plan.way is Way.START
+    assert [kind for _, kind, _ in kinds(plan)] == ["preflight", "await-cluster", "verify-cluster", "take-snapshot"]
+
+
 # Replace
 
 
@@ -536,6 +561,17 @@ def test_wish_for_a_snapshot_that_is_not_there_says_so() -> None:
 
     with pytest.raises(SnapshotNotFound):
         world.plan(Wishes(selector=parse_selector("19990101T000000Z")))
+
+
+def test_wish_for_a_snapshot_is_a_wish_for_a_restore() -> None:
+    """Although a survivor has more, which the page says."""
+    world = AssessmentWorld()
+    wished = world.take_snapshot(revision=900)
+    world.wipe("cp1", "cp2")
+
+    plan = world.plan(Wishes(selector=parse_selector(wished)))
+
+    assert (plan.way, plan.chosen.target, plan.chosen.loss.revisions) == (Way.RESTORE, wished, 100)
 
 
 def test_store_that_is_unreachable_is_the_obstacle() -> None:

@@ -31,11 +31,18 @@ _KUBERNETES = (
 _OTHER_CLIENTS = "Restart what watches this etcd: every old watch ends with 'required revision has been compacted'."
 
 
-def afterwards(assessment: Assessment, way: Way, decided: NewCluster | None, recovery_id: str) -> tuple[str, ...]:
+def afterwards(
+    assessment: Assessment, way: Way, decided: NewCluster | None, recovery_id: str, *, knows_store: bool
+) -> tuple[str, ...]:
     """Return full sentences, in the order in which they are worth doing."""
     told: list[str] = []
     if decided is not None:
         told += _new_cluster(assessment, decided, recovery_id)
+        if not knows_store:
+            told.append(
+                "The store could not be asked when this was planned. If it does not know the new cluster id afterwards, "
+                f"say so once: etcd-dr snapshot save --cluster {assessment.cluster} --accept-new-cluster-id"
+            )
     if way is Way.REPLACE:
         told.append(
             f"Remove the data set aside (…{aside_name(recovery_id)}) when the member has served well for some days."

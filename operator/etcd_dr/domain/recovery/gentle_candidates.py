@@ -34,7 +34,11 @@ def _why_not_nothing(assessment: Assessment) -> str:
         return assessment.dispute
     ailing = [m for m in assessment.members if not _is_well(m)]
     alarms = [f"the alarm {kind} is raised" for kind in assessment.alarms]
-    return "; ".join([*(f"{m.name} is {m.verdict.value}" for m in ailing), *alarms])
+    return "; ".join([*(_ailment(m) for m in ailing), *alarms])
+
+
+def _ailment(member: MemberAssessment) -> str:
+    return f"{member.name} is {member.verdict.value}" + (f" ({member.cause.value})" if member.cause else "")
 
 
 def _is_well(member: MemberAssessment) -> bool:
@@ -67,7 +71,7 @@ def _why_not_start(
 ) -> str:
     if assessment.standing is QuorumStanding.HELD:
         return "" if members or by_hand else "nothing that is down has its data"
-    answering = [m for m in assessment.members if m.verdict in (MemberVerdict.HEALTHY, MemberVerdict.ANSWERS)]
+    answering = [m for m in assessment.voters if m.verdict.answers and m not in held_back(assessment)]
     could_vote = [m for m in (*answering, *members, *by_hand) if m.is_voter]
     needed = quorum_size(len(assessment.voters))
     if assessment.voters and len(could_vote) >= needed:
@@ -129,12 +133,14 @@ def _hand_repairs(assessment: Assessment) -> Iterator[Candidate]:
         yield Candidate(
             way=Way.REPAIR,
             target=cause.value,
-            summary=f"remove what keeps {_names(members)} down ({cause.value}), then start it",
+            summary=f"remove what is wrong with {_names(members)} ({cause.value}), then start what is down",
             reasons=tuple(m.evidence[-1] for m in members if m.evidence),
             obstacle=_why_not_repair(assessment),
             loss=NO_LOSS,
             expected_seconds=None,
-            effects=tuple(NodeEffect(node=m.node, effect="etcd is started again") for m in members if m.node),
+            effects=tuple(
+                NodeEffect(node=m.node, effect="etcd is started again, where it is down") for m in members if m.node
+            ),
             needs_hands=tuple(f"{m.node or m.name}: {_instruction(assessment, m)}" for m in members),
         )
 

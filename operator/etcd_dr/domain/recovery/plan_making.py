@@ -63,7 +63,7 @@ def make_plan(
         source=decided.source if decided else None,
         expected=expected_cluster(decided.seating, decided.token) if decided else None,
         steps=new_cluster_steps(assessment, decided) if decided else _steps(assessment, candidate, catalogue),
-        afterwards=afterwards(assessment, candidate.way, decided, stamp.recovery_id),
+        afterwards=afterwards(assessment, candidate.way, decided, stamp.recovery_id, knows_store=catalogue is not None),
         statements=dict(assessment.statements),
     )
 

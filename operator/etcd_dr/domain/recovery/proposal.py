@@ -54,19 +54,18 @@ def propose(
 
 
 def choose(candidates: Sequence[Candidate], wishes: Wishes, *, cluster: str) -> Candidate:
-    """Return the way that was wished for, else the recommended one.
+    """Return the way that was wished for, else the recommended one. A wish for a snapshot is one for a restore.
 
     Raises NothingPossible, which says of each way what it lacks.
     """
-    if wishes.way is None:
-        fitting = [c for c in candidates if c.is_recommended]
-    else:
-        fitting = [c for c in candidates if c.way is wishes.way and wishes.member in ("", c.target)]
-        fitting = [c for c in fitting if c.is_possible] or [c for c in fitting if c.is_recommended]
+    way = wishes.way or (Way.RESTORE if wishes.selector is not None else None)
+    asked = [c for c in candidates if way in (None, c.way) and wishes.member in ("", c.target)]
+    is_wished = way is not None or bool(wishes.member)
+    fitting = [c for c in asked if (c.is_possible if is_wished else c.is_recommended)]
     if fitting:
-        return fitting[0]
-    asked = [c for c in candidates if wishes.way in (None, c.way)]
-    lacking = "; ".join(f"{c.way}{f' {c.target}' if c.target else ''}: {c.obstacle or _NOT_BY_ITSELF}" for c in asked)
+        return next((c for c in fitting if c.is_recommended), fitting[0])
+    told = asked or [c for c in candidates if way in (None, c.way)]
+    lacking = "; ".join(f"{c.way}{f' {c.target}' if c.target else ''}: {c.obstacle or _NOT_BY_ITSELF}" for c in told)
     possible = [c.way.value for c in candidates if c.is_possible]
     hint = f" Possible, where you say so with --way: {', '.join(dict.fromkeys(possible))}." if possible else ""
     raise NothingPossible(

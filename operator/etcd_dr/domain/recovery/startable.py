@@ -18,10 +18,11 @@ def startable_members(assessment: Assessment, *, after: Cause = Cause.NONE) -> t
 
 
 def held_back(assessment: Assessment) -> tuple[MemberAssessment, ...]:
-    """Return the members that do not answer for a cause that only a person can remove."""
-    return tuple(
-        m for m in assessment.members if m.cause in _HANDS and not m.verdict.answers and not m.verdict.is_lost_for_good
-    )
+    """Return the members with a cause that only a person can remove, whether it keeps them down already or will.
+
+    An expired certificate lets a member go on until it has to connect anew.
+    """
+    return tuple(m for m in assessment.members if m.cause in _HANDS and not m.verdict.is_lost_for_good)
 
 
 def _is_free(member: MemberAssessment, after: Cause) -> bool:
