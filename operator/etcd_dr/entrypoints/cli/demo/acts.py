@@ -153,7 +153,7 @@ class Demo:
         report = self._rounds.round()
         self._draw(styled(report.summary, SEVERITY_STYLES[report.severity]))
         for finding in report.findings:
-            self._draw(finding_block(finding))
+            self._draw(finding_block(finding, folds_commands=True))
         _promise_verdict(report, victim.label)
         return victim.label
 
