@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 import yaml
+import zstandard
 
 from etcd_dr.adapters.local_cluster import EtcdBinaries
 from real.peers.etcd_tools import StockTools
@@ -288,3 +290,60 @@ def test_disaster_copy_needs_an_administrator(station: Station) -> None:
 
     assert done.error["code"] == "etcd.denied"
     assert "os:admin" in done.error["message"]
+
+
+def test_administrator_keeps_machine_configurations(station: Station) -> None:
+    """os:admin and encryption: each node's configuration lies beside the snapshot, and comes back as it was."""
+    identity = pyrage.x25519.Identity.generate()
+    key = station.directory / "key"
+    key.write_text(str(identity))
+    cli = CommandLine(station.directory, {"ETCD_DR_STORE": station.cli.store})
+    config = station.double.talosconfig("admin", roles=(ADMIN,))
+    away = station.directory / "away"
+
+    saved = cli("snapshot", "save", "--talosconfig", config, "--recipient", identity.to_public(), "-o", "json")
+    fetched = cli("snapshot", "fetch", "latest", "--companions", away, "--identity", key)
+
+    assert saved.status == 0, saved.err
+    assert fetched.status == 0, fetched.err
+    files = sorted(file.relative_to(away) for file in away.rglob("*") if file.is_file())
+    assert [str(file) for file in files] == [f"{a}/system/state/config.yaml" for a in station.double.addresses]
+    assert "machine:" in (away / files[0]).read_text()
+
+
+def test_backup_role_keeps_none(station: Station) -> None:
+    """What the role cannot read is not asked for, and is no warning."""
+    identity = pyrage.x25519.Identity.generate()
+    cli = CommandLine(station.directory, {"ETCD_DR_STORE": station.cli.store})
+    config = station.double.talosconfig("backup", roles=(ETCD_BACKUP,))
+
+    saved = cli("snapshot", "save", "--talosconfig", config, "--recipient", identity.to_public(), "-o", "json")
+
+    assert saved.status == 0, saved.err
+    assert saved.document["warnings"] == []
+
+
+def test_objects_of_talos_backup_are_taken_over_where_they_lie(station: Station) -> None:
+    """A whole prefix, colons and zones in keys, layers and damage included; a second time nothing is new."""
+    plain = station.directory / "plain.db"
+    station.save(plain)
+    identity = pyrage.x25519.Identity.generate()
+    (station.directory / "key").write_text(str(identity))
+    old = Path(station.cli.store) / "old"
+    old.mkdir()
+    packed = zstandard.compress(plain.read_bytes())
+    sealed = pyrage.encrypt(packed, [identity.to_public()])
+    (old / "prod-2026-08-20T03:00:00+02:00.snap.zst.age").write_bytes(sealed)
+    (old / "prod-2026-08-21T03:00:00Z.snap").write_bytes(plain.read_bytes()[:-100])
+    words = ("snapshot", "import", "--object", "old/", "--cluster", "prod", "--identity", station.directory / "key")
+
+    first = station.cli(*words, "--store", station.cli.store, "-o", "json")
+    again = station.cli(*words, "--store", station.cli.store, "-o", "json")
+
+    [imported] = first.document["imported"]
+    assert imported["snapshot"]["taken_at"] == "2026-08-20T01:00:00Z"
+    assert imported["layers"] == ["age", "zstd"]
+    [refused] = first.document["refused"]
+    assert refused["file"] == "old/prod-2026-08-21T03:00:00Z.snap"
+    assert first.status == 65
+    assert again.document["imported"][0]["is_new"] is False

@@ -16,7 +16,8 @@ def companion_order(target: Target, surroundings: Surroundings) -> CompanionOrde
     """Return what is gathered with each snapshot, None where nothing is. Raises ConfigError where files of nodes are
     asked for and nothing describes the nodes."""
     said = target.companions
-    if not said.is_asked_for:
+    keeps_machine_configs = target.talos is not None and target.talos.machine_configs
+    if not said.is_asked_for and not keeps_machine_configs:
         return None
     sources: list[CompanionSource] = [LocalFiles(said.files)] if said.files else []
     if said.node_files or said.kubeadm:
@@ -28,6 +29,10 @@ def companion_order(target: Target, surroundings: Surroundings) -> CompanionOrde
             )
         optional = KUBEADM_FILES if said.kubeadm else ()
         sources.append(NodeFiles(lambda: _open(target, surroundings), paths=said.node_files, optional=optional))
+    if keeps_machine_configs:
+        from etcd_dr.bootstrap.talos import machine_configs  # noqa: PLC0415 - only for Talos
+
+        sources.append(machine_configs(target, surroundings))
     return CompanionOrder(
         sources,
         limits=CompanionLimits(said.max_total_bytes, said.max_files),

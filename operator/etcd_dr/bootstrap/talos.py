@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from etcd_dr.adapters.talos.connector import TalosConnector
 from etcd_dr.adapters.talos.fleet import TalosAccess, TalosNodes
+from etcd_dr.adapters.talos.machine_configs import MachineConfigs
+from etcd_dr.adapters.talos.material import own_certificate
 from etcd_dr.bootstrap.local_files import make_scratch
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import Target
 from etcd_dr.config.talos_model import TalosSection
+from etcd_dr.domain.talos import TalosRole
 from etcd_dr.ports.etcd import EtcdConnector
 from etcd_dr.workflows.copy_database import CopyPorts
 
@@ -48,3 +52,19 @@ def copy_ports(target: Target, surroundings: Surroundings) -> CopyPorts:
         progress=surroundings.progress,
         events=surroundings.events,
     )
+
+
+def machine_configs(target: Target, surroundings: Surroundings) -> MachineConfigs:
+    """Return what reads the machine configuration of each node."""
+    section = target.need_talos()
+    return MachineConfigs(lambda: talos_nodes(section, surroundings))
+
+
+def with_machine_configs(target: Target, surroundings: Surroundings) -> Target:
+    """Return the target of a person's own command: it keeps machine configurations where nothing speaks against it."""
+    section = target.talos
+    if section is None or section.machine_configs is not None or not target.encryption.enabled:
+        return target
+    own = own_certificate(talos_nodes(section, surroundings).context())
+    wants = TalosRole.ADMIN in own.roles
+    return replace(target, talos=section.model_copy(update={"machine_configs": wants}))

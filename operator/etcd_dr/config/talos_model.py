@@ -25,8 +25,9 @@ class TalosSection(Section):
     """Deadline of a single small call."""
     compare_copies: bool = False
     """Take a second snapshot from another node for the `consistent` proof, where `etcd` is not configured too."""
-    machine_configs: bool = False
-    """Keep the machine configuration of each node beside a snapshot; needs the role os:admin."""
+    machine_configs: bool | None = None
+    """Keep each node's machine configuration as a companion; needs os:admin. Unset: `snapshot save` does so where it
+    has that role and encrypts, the operator does not."""
 
     @field_validator("nodes", mode="before")
     @classmethod

@@ -68,8 +68,10 @@ def kept_as_file(run: Run, surroundings: Surroundings, file: Path, *, overwrite:
         )
     with _hidden_directory(destination) as directory:
         section = parse_store_url(directory)
+        wanted = run.target()
         target = replace(
-            run.target(),
+            wanted,
+            talos=wanted.talos and wanted.talos.model_copy(update={"machine_configs": False}),
             store=section,
             encryption=_IN_CLEAR,
             compression=CompressionSection(algorithm="none"),

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from etcd_dr.bootstrap.snapshots import pipeline_ports, snapshot_limits
+from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.config import Target
 from etcd_dr.entrypoints.cli.human import duration, plain, size
 from etcd_dr.entrypoints.cli.labels import Label, parse_labels
 from etcd_dr.entrypoints.cli.place import Place, open_place
@@ -102,7 +104,7 @@ def _save_disaster_copy(
 def _take(
     place: Place, endpoint: str | None, labels: dict[str, str], *, accept_new_cluster_id: bool
 ) -> SnapshotOutcome:
-    target = place.target
+    target = _with_machine_configs(place.target, place.surroundings)
     order = SnapshotOrder(
         layout=place.layout,
         reason="on-demand",
@@ -114,6 +116,14 @@ def _take(
     )
     ports = pipeline_ports(target, place.store, place.surroundings, guard=MemberGuard())
     return take_snapshot(order, ports=ports, limits=snapshot_limits(target))
+
+
+def _with_machine_configs(target: Target, surroundings: Surroundings) -> Target:
+    if target.talos is None:
+        return target
+    from etcd_dr.bootstrap.talos import with_machine_configs  # noqa: PLC0415 - imports gRPC for Talos
+
+    return with_machine_configs(target, surroundings)
 
 
 def _document(outcome: SnapshotOutcome, where: str) -> dict[str, object]:
