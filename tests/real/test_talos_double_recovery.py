@@ -81,7 +81,7 @@ def test_bootstrap_restores_what_was_uploaded(talos_double: MakeDouble) -> None:
     double = talos_double(nodes=1)
     caller, snapshot = wiped_with_snapshot(double)
     [machine] = double.machines
-    machine.faults.restore_takes = 0.3
+    machine.faults.restore_takes = 1.0
 
     caller.upload(snapshot, chunk_bytes=4096)
     caller.call("Bootstrap", RECOVER)
@@ -496,6 +496,16 @@ class TestFaults:
 
         assert answer[0] is Status.UNAVAILABLE
         assert not machine.node.path(RECOVERY_SNAPSHOT).exists()
+
+    def test_a_message_may_be_large_but_not_larger(self, shared_talos: TalosDouble) -> None:
+        """Up to 32 MiB, gRPC's limit as Talos sets it."""
+        caller = shared_talos.caller()
+
+        caller.upload(bytes(31 << 20), chunk_bytes=31 << 20)
+        shared_talos.machines[0].node.path(RECOVERY_SNAPSHOT).unlink()
+        status, _ = refused(lambda: caller.upload(bytes(33 << 20), chunk_bytes=33 << 20))
+
+        assert status is Status.RESOURCE_EXHAUSTED
 
     @pytest.mark.parametrize(
         ("call", "refusal"), [("Bootstrap", TIME_NOT_SYNCED), ("EtcdStatus", Refusal(Status.UNAVAILABLE, "busy"))]

@@ -27,6 +27,7 @@ from real.peers.talos.node import RECOVERY_SNAPSHOT
 
 _NO_LEADER_RETRIED_SECONDS = 2.5  # clientv3: a hundred attempts, 25 ms apart
 _RETRY_SECONDS = 0.1
+_LARGEST_MESSAGE = 32 * 1024 * 1024  # constants.GRPCMaxMessageSize
 
 
 class EtcdCalls:
@@ -67,6 +68,9 @@ class EtcdCalls:
             with snapshot.open("wb") as file:
                 async for chunk in chunks:
                     breaks_at = self._node.faults.recover_breaks_at
+                    if chunk.ByteSize() > _LARGEST_MESSAGE:
+                        text = f"grpc: received message larger than max ({chunk.ByteSize()} vs. {_LARGEST_MESSAGE})"
+                        raise Refusal(Status.RESOURCE_EXHAUSTED, text)
                     file.write(chunk.bytes)
                     received += len(chunk.bytes)
                     if breaks_at is not None and received >= breaks_at:
