@@ -207,7 +207,7 @@ def test_directory_without_wal_cannot_vote_but_can_be_a_source() -> None:
         ("write wal/0.tmp: no space left on device", MemberVerdict.DOWN, Cause.DISK_FULL),
         ("couldn't find local name in the initial cluster configuration", MemberVerdict.DOWN, Cause.MANIFEST_WRONG),
         ("open /etc/kubernetes/pki/etcd/peer.crt: no such file or directory", MemberVerdict.DOWN, Cause.MANIFEST_WRONG),
-        ("request cluster ID mismatch", MemberVerdict.DOWN, Cause.MANIFEST_WRONG),
+        ("request cluster ID mismatch", MemberVerdict.DOWN, Cause.NONE),
         ("a line that says nothing", MemberVerdict.DOWN, Cause.NONE),
     ],
 )

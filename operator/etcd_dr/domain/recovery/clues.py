@@ -1,6 +1,8 @@
 """What a node's log says about why its etcd does not run: a cause that can be removed, or damage that cannot.
 
-- A log is the word of the last start: of several clues the last one counts, and damage counts before a cause.
+- A log runs over many starts: what was said before the last start, or before somebody stopped it, counts no more. Of
+  several clues the last one counts, and damage counts before a cause.
+- A cause keeps a member from simply being started, so a pattern must not fit what a sound etcd logs too.
 - A clue is never the only evidence against a member that answers.
 - Each pattern names the place in etcd, or the thread, that its words come from.
 """
@@ -69,7 +71,7 @@ _PATTERNS = (
     _Pattern(_text(r"failed to (find|recover).*(database|v3 backend|backend).*snapshot"),
              "its database does not fit its WAL", is_damage=True),
     # rafthttp/stream.go, errClusterIDMismatch
-    _Pattern(_text(r"cluster id mismatch"), "it met members of another cluster", cause=Cause.MANIFEST_WRONG),
+    _Pattern(_text(r"cluster id mismatch"), "it met members of another cluster"),
     _Pattern(_text(r"certificate has expired|expired certificate|tls: .*expired"),
              "a certificate has expired", cause=Cause.CERTIFICATE_EXPIRED),
     _Pattern(_text(r"no space left on device|disk quota exceeded"), "its disk is full", cause=Cause.DISK_FULL),
@@ -77,11 +79,11 @@ _PATTERNS = (
     # embed/config.go, etcdmain/etcd.go, etcdserver/bootstrap.go
     _Pattern(_text(r"couldn't find local name|member count is unequal|mismatch member id|error verifying flags"),
              "its --initial-cluster flags do not fit", cause=Cause.MANIFEST_WRONG),
-    _Pattern(_text(r"flag provided but not defined|unknown flag|unrecognized|invalid value .* for flag"),
+    _Pattern(_text(r"flag provided but not defined|unknown flag|invalid value .* for flag"),
              "a flag is not understood", cause=Cause.MANIFEST_WRONG),
     _Pattern(_text(r"cannot assign requested address|address already in use"),
              "it cannot listen on its address", cause=Cause.MANIFEST_WRONG),
-    _Pattern(_text(r"(open|stat) \S+: (no such file or directory|permission denied)"),
+    _Pattern(_text(r"(open|stat) \S+\.(crt|pem|key|ya?ml|json|conf): (no such file or directory|permission denied)"),
              "a file that it is started with cannot be read", cause=Cause.MANIFEST_WRONG),
     _Pattern(_text(r"x509: certificate (signed by unknown authority|is valid for)|private key does not match"),
              "its certificates do not fit", cause=Cause.MANIFEST_WRONG),
@@ -90,17 +92,25 @@ _PATTERNS = (
 )  # fmt: skip
 
 _LONGEST_LINE = 300
+# server/etcdserver/server.go, NewServer; pkg/osutil/interrupt_unix.go, HandleInterrupts
+_BOUNDARY = _text(r"starting an etcd server|received (\w+ )?signal[;,] shutting down")
 
 
 def read_clues(log_tail: Sequence[str]) -> tuple[Clue, ...]:
     """Return what the lines say, the last line first; a line that says nothing known gives nothing."""
     clues = []
-    for line in reversed(log_tail):
+    for line in reversed(_since_last_start(log_tail)):
         found = next((p for p in _PATTERNS if p.pattern.search(line)), None)
         if found is not None:
             shown = line.strip()[:_LONGEST_LINE]
             clues.append(Clue(shown, found.meaning, found.cause, found.is_damage, found.is_removed))
     return tuple(clues)
+
+
+def _since_last_start(log_tail: Sequence[str]) -> Sequence[str]:
+    """Return the lines after the last start, or after the last stop that was asked for."""
+    marks = [number for number, line in enumerate(log_tail) if _BOUNDARY.search(line)]
+    return log_tail[marks[-1] + 1 :] if marks else log_tail
 
 
 def damage_clue(clues: Sequence[Clue]) -> Clue | None:
@@ -110,6 +120,11 @@ def damage_clue(clues: Sequence[Clue]) -> Clue | None:
 
 def removal_clue(clues: Sequence[Clue]) -> Clue | None:
     return next((clue for clue in clues if clue.is_removed), None)
+
+
+def hint_clues(clues: Sequence[Clue]) -> tuple[Clue, ...]:
+    """Return what is worth telling and decides nothing."""
+    return tuple(c for c in clues if not (c.is_damage or c.is_removed or c.cause))
 
 
 def cause_clue(clues: Sequence[Clue]) -> Clue | None:

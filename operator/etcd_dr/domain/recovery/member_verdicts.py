@@ -17,7 +17,7 @@ from etcd_dr.domain.answer import NOT_ASKED
 from etcd_dr.domain.cluster import MemberStatus, id_text
 from etcd_dr.domain.observation import EndpointObservation
 from etcd_dr.domain.recovery.assessment import MemberAssessment, MemberVerdict, Statement
-from etcd_dr.domain.recovery.clues import Cause, Clue, cause_clue, damage_clue, read_clues, removal_clue
+from etcd_dr.domain.recovery.clues import Cause, Clue, cause_clue, damage_clue, hint_clues, read_clues, removal_clue
 from etcd_dr.domain.recovery.roster import Row
 from etcd_dr.domain.recovery.scene import Scene
 from etcd_dr.domain.recovery.sight import DataSight, NodeSight, ProcessState
@@ -217,6 +217,7 @@ class _Case:
     def _note_cause(self, sight: NodeSight, clues: Sequence[Clue]) -> None:
         if self._verdict is not MemberVerdict.DOWN:
             return
+        self._evidence += [f"its log says that {clue.meaning}: {clue.line}" for clue in hint_clues(clues)[:1]]
         clue = cause_clue(clues)
         if clue is not None:
             self._cause = clue.cause

@@ -18,6 +18,27 @@ def test_last_cause_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    "boundary", ['"msg":"starting an etcd server"', '"msg":"received signal; shutting down","signal":"terminated"']
+)
+def test_what_was_said_before_the_last_start_or_stop_counts_no_more(boundary: str) -> None:
+    """Somebody renewed the certificate, or simply stopped it: it can be started."""
+    assert read_clues(["tls: certificate has expired", boundary, "stopped serving"]) == ()
+    assert len(read_clues([boundary, "tls: certificate has expired"])) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"level":"warn","msg":"unrecognized environment variable","environment-variable":"ETCD_PORT=1"',
+        '"msg":"failed to detect default host","error":"open /proc/net/route: no such file or directory"',
+    ],
+)
+def test_what_a_sound_etcd_logs_is_no_cause(line: str) -> None:
+    """A cause keeps a member from being started, so it must be one."""
+    assert cause_clue(read_clues([line])) is None
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "panic: freepages: failed to get all reachable pages (page 91: multiple references)",
