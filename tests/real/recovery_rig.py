@@ -13,6 +13,7 @@ import hashlib
 import http.client
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etcd_dr import __version__, boltdb
+from etcd_dr import __version__
 from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.local_cluster import LocalCluster
 from etcd_dr.adapters.process_table import find_process, runs_etcd_on
@@ -32,14 +33,15 @@ from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.cluster import MemberList, MemberStatus, id_text
 from etcd_dr.domain.database import HashKv
 from etcd_dr.domain.recovery.candidate import Candidate, Loss, Way
-from etcd_dr.domain.recovery.journal import JournalEntry
+from etcd_dr.domain.recovery.journal import Facts, JournalEntry, JournalProgress
 from etcd_dr.domain.recovery.plan import Plan
 from etcd_dr.domain.recovery.plan_making import make_plan
 from etcd_dr.domain.recovery.plan_stamp import Stamp
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, abort_recovery, resume_recovery, run_plan
-from real.recovery_parts import RecoveryParts, facts_now, look_around, recovery_ports_of
+from etcd_dr.workflows.recovery.store_journal import StoreJournal
+from real.recovery_parts import LAYOUT, RecoveryParts, facts_now, look_around, recovery_ports_of
 from real.snapshot_rig import SnapshotRig
 
 BY = "test@here"
@@ -77,6 +79,8 @@ class RecoveryRig:
 
     def __exit__(self, *_: object) -> None:
         self.end_all()
+        for state in self.directory.glob("state*"):  # pytest keeps directories of three runs, and these are large
+            shutil.rmtree(state)
 
     def fill(self, keys: int, *, prefix: str = "/registry/pods/") -> int:
         """Write keys and return the revision of the last one."""
@@ -238,10 +242,11 @@ class RecoveryRig:
                 with found:
                     found.end(until=_soon(), check=lambda: None)
 
-    def predicted(self, plan: Plan, snapshot: Snapshot) -> int:
-        """Return HashKV of a built database as the file itself has it: the second way to the same number."""
-        built = Path(self.parts.state_dir) / "prod" / "recoveries" / plan.recovery_id / "work" / "built"
-        return boltdb.hash_kv(built / "m1" / "member" / "snap" / "db").hash
+    def facts_of(self, plan: Plan, kind: str) -> list[Facts]:
+        """Return what the steps of a kind found out, from the journal in the store."""
+        entries = StoreJournal(self.snapshots.store, LAYOUT).entries(plan.recovery_id)
+        progress = JournalProgress.of(entries)
+        return [progress.facts[step.id] for step in plan.steps if step.kind == kind]
 
     def _ask(self, endpoint: str, question: Callable[[Any], Any]) -> Any:
         member = self.parts.connector().connect(endpoint)

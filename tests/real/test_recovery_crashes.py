@@ -45,6 +45,8 @@ class Disaster:
         """Bring the disaster about: all data gone; or m1 runs without a quorum, m2 is down, both with their data."""
         rig = self.rig
         rig.end_all()
+        for state in rig.directory.glob("state*"):  # 64 MB for each WAL that etcdutl allocates
+            shutil.rmtree(state)
         for member in rig.cluster.members:
             for left in (member.data_dir, *member.data_dir.parent.glob(f"{member.data_dir.name}.etcd-dr-*")):
                 shutil.rmtree(left, ignore_errors=True)

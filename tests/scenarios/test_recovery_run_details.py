@@ -50,15 +50,25 @@ def test_a_fetched_file_that_changed_is_fetched_anew(world: RecoveryWorld) -> No
     """A file is used again only with the digest that the journal names."""
     plan = stopped_at(world, "stop_etcd")
     source = work_of(world, plan) / "source" / "snapshot.db"
-    body = source.read_bytes()
-    source.write_bytes(body[:-1] + b"x")
+    source.write_bytes(source.read_bytes()[:-1] + b"x")
     for built in (work_of(world, plan) / "built").iterdir():
         shutil.rmtree(built)
+    download = ("read", world.layout.data(world.snapshot.id))
+    downloads = world.store.calls.count(download)
 
     world.resume(plan)
 
-    assert source.read_bytes() == body
+    assert world.store.calls.count(download) == downloads + 1
     assert world.is_recovered(plan)
+
+
+def test_no_database_in_clear_is_left_here_at_the_end(world: RecoveryWorld) -> None:
+    """What was fetched and built holds every Secret; safety copies are kept on purpose and named in the report."""
+    plan = world.restore_plan()
+
+    world.run(plan)
+
+    assert [path.name for path in work_of(world, plan).rglob("*") if path.is_file()] == [".held"]
 
 
 def test_another_machine_makes_what_it_needs_and_no_more(world: RecoveryWorld) -> None:

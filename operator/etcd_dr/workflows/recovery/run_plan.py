@@ -177,17 +177,23 @@ class _Run:
         return self.end()
 
     def end(self) -> RecoveryOutcome:
-        """Write the report and release the lock; both may have been done before."""
+        """Write the report, remove what is not needed any more, release the lock; all may have been done before."""
         report = compose_report(self.work.plan, self.recorder.entries)
         journal, recovery_id = self.work.ports.journal, self.work.recovery_id
         journal.put_report(recovery_id, "report.json", report.model_dump_json(indent=2).encode())
         journal.put_report(recovery_id, "report.md", report_markdown(report).encode())
+        self._tidy()
         warnings = [*self._lock_warnings(), *self._release(), *self._kept()]
         lag = journal.lag
         if lag:
             warnings.append(f"the store lacks the last {lag} journal entries; this machine has all of them")
         state = self.recorder.progress.state
         return RecoveryOutcome(self.work.plan, state, report, tuple(warnings), lag)
+
+    def _tidy(self) -> None:
+        """Remove the databases in clear that were made here for this recovery; safety copies stay."""
+        for name in ("source", "built"):
+            self.work.place.discard(self.work.place.directory / name)
 
     def origin(self) -> Facts:
         facts: Facts = {"place": self.work.ports.work_places.place}
