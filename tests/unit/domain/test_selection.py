@@ -29,7 +29,7 @@ from etcd_dr.errors import (
     StoreError,
     UsageError,
 )
-from fakes.catalogue import catalogue_of, moment, snapshot
+from fakes.catalogue import State, catalogue_of, moment, snapshot
 
 OLD = snapshot("2026-08-18 03:00", token="9f2c41d07b6a", revision=100)
 MIDDLE = snapshot("2026-08-19 03:00", token="9f2caaaaaaaa", revision=200)
@@ -122,13 +122,16 @@ def test_latest_verified_is_the_newest_proven() -> None:
     assert select(CATALOGUE, parse_selector("latest-verified")).snapshot is MIDDLE
 
 
-def test_without_a_proven_snapshot_there_is_no_latest_verified() -> None:
-    """The newest unproven one is named, and how to prove it."""
-    with pytest.raises(SnapshotNotFound) as caught:
-        select(catalogue_of(NEW), Latest(verified=True))
+@pytest.mark.parametrize(("state", "step"), [("unproven", "snapshot verify"), ("damaged", "snapshot save")])
+def test_without_a_proven_snapshot_there_is_no_latest_verified(state: State, step: str) -> None:
+    """The newest one is named, with how to prove it; what is damaged is not worth a proof."""
+    only = snapshot("2026-08-20 03:00", state=state)
 
-    assert str(NEW.id) in str(caught.value)
-    assert "snapshot verify" in caught.value.next_step
+    with pytest.raises(SnapshotNotFound) as caught:
+        select(catalogue_of(only), Latest(verified=True))
+
+    assert str(only.id) in str(caught.value)
+    assert step in caught.value.next_step
 
 
 @pytest.mark.parametrize(
