@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.doctor.observation import NodeObservation, TalosObservation
-from etcd_dr.domain.doctor.rules.rule import DoctorRule, talosctl
+from etcd_dr.domain.doctor.rules.rule import DoctorRule, mapping, talosctl
 from etcd_dr.domain.health import Finding, Severity
 from etcd_dr.domain.talos import ServiceReport
 
@@ -259,8 +259,7 @@ def _last_words(log: str) -> str:
 
 
 def _quota(spec: object) -> int:
-    arguments = spec.get("extraArgs") if isinstance(spec, dict) else None
-    said = arguments.get("quota-backend-bytes") if isinstance(arguments, dict) else None
+    said = mapping(mapping(spec).get("extraArgs")).get("quota-backend-bytes")
     if isinstance(said, list):  # 1.14 takes several values for one argument
         said = said[-1] if said else None
     return int(said) if isinstance(said, str | int) and str(said).isdigit() and int(said) else _DEFAULT_QUOTA

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from etcd_dr.domain.doctor.observation import TalosObservation
-from etcd_dr.domain.doctor.rules.rule import DoctorRule, talosctl
+from etcd_dr.domain.doctor.rules.rule import DoctorRule, items, mapping, talosctl
 from etcd_dr.domain.health import Finding, Severity
 
 _PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -127,8 +127,7 @@ def manifests(seen: TalosObservation) -> Iterator[Finding]:
         return
     for node in seen.control_planes:
         for row in node.manifests.value or ():
-            applied = row.spec.get("manifestsApplied") if isinstance(row.spec, dict) else None
-            if isinstance(row.spec, dict) and not applied:
+            if mapping(row.spec) and not items(mapping(row.spec).get("manifestsApplied")):
                 yield Finding(
                     "kubernetes.manifests",
                     Severity.INFO,
@@ -140,8 +139,7 @@ def manifests(seen: TalosObservation) -> Iterator[Finding]:
 
 
 def _is_ready(spec: object) -> bool:
-    conditions = spec.get("conditions") if isinstance(spec, dict) else None
-    told = [c for c in conditions or () if isinstance(c, dict) and c.get("type") == "Ready"]
+    told = [c for c in map(mapping, items(mapping(spec).get("conditions"))) if c.get("type") == "Ready"]
     return not told or str(told[0].get("status")) == "True"
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.doctor.observation import TalosObservation, label_of
-from etcd_dr.domain.doctor.rules.rule import DoctorRule, talosctl
+from etcd_dr.domain.doctor.rules.rule import DoctorRule, items, mapping, talosctl
 from etcd_dr.domain.health import Finding, Severity
 
 
@@ -59,8 +59,8 @@ def ghosts(seen: TalosObservation) -> Iterator[Finding]:
     known = {node.host for node in seen.control_planes}
     for node in seen.nodes:
         for row in node.cluster_members.value or ():
-            if isinstance(row.spec, dict) and row.spec.get("machineType") != "worker":
-                known |= {str(address) for address in row.spec.get("addresses") or ()}
+            if mapping(row.spec).get("machineType") != "worker":
+                known |= {str(address) for address in items(mapping(row.spec).get("addresses"))}
     discovery = any(n.cluster_members.value for n in seen.nodes)
     if not discovery:
         return
@@ -110,8 +110,8 @@ def stuck_learner(seen: TalosObservation) -> Iterator[Finding]:
 def readdressed(seen: TalosObservation) -> Iterator[Finding]:
     """Peer URLs cannot be changed without quorum (siderolabs/talos#12720, #9075)."""
     for node in seen.control_planes:
-        spec, status = node.etcd_spec.value, node.status.value
-        addresses = {str(a) for a in (spec or {}).get("advertisedAddresses") or ()}
+        status = node.status.value
+        addresses = {str(a) for a in items(mapping(node.etcd_spec.value).get("advertisedAddresses"))}
         member = next((m for m in seen.membership if status and m.id == status.member_id), None)
         if not addresses or member is None:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcd_dr.domain.doctor.observation import TalosObservation
-from etcd_dr.domain.doctor.rules.rule import DoctorRule, talosctl
+from etcd_dr.domain.doctor.rules.rule import DoctorRule, items, mapping, talosctl
 from etcd_dr.domain.health import Finding, Severity
 from etcd_dr.domain.talos import TalosVersion
 
@@ -38,13 +38,10 @@ def wrong_type(seen: TalosObservation) -> Iterator[Finding]:
 
 def stage(seen: TalosObservation) -> Iterator[Finding]:
     for node in seen.nodes:
-        told = node.machine_status.value
-        if told is None:
-            continue
+        told = mapping(node.machine_status.value)
         now = str(told.get("stage", ""))
-        state = told.get("status")
-        unmet = state.get("unmetConditions") if isinstance(state, dict) else None
-        reasons = ", ".join(f"{u.get('name')}: {u.get('reason')}" for u in unmet or () if isinstance(u, dict))
+        unmet = [mapping(each) for each in items(mapping(told.get("status")).get("unmetConditions"))]
+        reasons = ", ".join(f"{each.get('name')}: {each.get('reason')}" for each in unmet)
         if now and now not in _SETTLED:
             yield Finding(
                 "node.stage",
@@ -85,8 +82,8 @@ def disk(seen: TalosObservation) -> Iterator[Finding]:
 
 def clock(seen: TalosObservation) -> Iterator[Finding]:
     for node in seen.nodes:
-        told = node.time_status.value
-        if told is not None and told.get("synced") is False and not told.get("syncDisabled"):
+        told = mapping(node.time_status.value)
+        if told.get("synced") is False and not told.get("syncDisabled"):
             yield Finding(
                 "node.clock_unsynced",
                 Severity.WARNING,
@@ -116,8 +113,8 @@ def versions(seen: TalosObservation) -> Iterator[Finding]:
             "Finish the upgrade. A snapshot is restored only into the same or a newer etcd.",
         )
     for node in seen.control_planes:
-        spec, version = node.etcd_spec.value, node.version.value
-        addresses = (spec or {}).get("advertisedAddresses") or ()
+        version = node.version.value
+        addresses = items(mapping(node.etcd_spec.value).get("advertisedAddresses"))
         if version is not None and len(addresses) > 1 and _fails_with_many_addresses(version):
             yield Finding(
                 "node.many_addresses",
