@@ -22,8 +22,11 @@ def rig(fresh_cluster: Callable[..., LocalCluster], tmp_path: Path) -> Iterator[
         yield made
 
 
+@pytest.mark.every_etcd
 def test_three_members_come_back_from_a_snapshot_when_all_data_is_gone(rig: RecoveryRig, tmp_path: Path) -> None:
     """All data gone: the cluster has the planned ids, the predicted hash, all keys, and a higher revision."""
+    if rig.cluster.binaries.release < (3, 4, 27):
+        pytest.skip("etcdctl before 3.4.27 cannot raise the revision: such a plan is refused beforehand")
     seen = rig.fill(50)
     rig.take_snapshot()
     rig.wipe("m1", "m2", "m3")

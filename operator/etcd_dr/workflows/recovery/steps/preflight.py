@@ -13,8 +13,10 @@ _MARGIN_BYTES = 64 << 20
 
 def preflight(step: Preflight, work: Work) -> Facts:
     facts: Facts = {}
-    if any(isinstance(each, BuildData) for each in work.plan.steps):
-        facts["tool_version"] = str(work.ports.restorer.version_for(server_version(work)))
+    builds = [each for each in work.plan.steps if isinstance(each, BuildData)]
+    if builds:
+        must_bump = any(build.bump_revision for build in builds)
+        facts["tool_version"] = str(work.ports.restorer.version_for(server_version(work), must_bump=must_bump))
     free_bytes = work.place.free_bytes()
     if step.local_bytes_needed and free_bytes < step.local_bytes_needed + _MARGIN_BYTES:
         raise LocalStorageFull(
