@@ -39,6 +39,7 @@ WALL_TARGET = 0.7
 MEMORY_TARGET_MB = 150
 SHAPES = (
     Shape("72k-pods", 72_000, 1024, make_value=pod_value),
+    Shape("72k-1KB", 72_000, 1024),
     Shape("950k-pods", 950_000, 1024, make_value=pod_value),
     Shape("950k-1KB", 950_000, 1024),
 )

@@ -15,10 +15,11 @@ from pathlib import Path
 from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.codec import EnvelopeDecoder, read_identity_files
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
+from etcd_dr.domain.inspected_file import InspectedFile
 from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.workflows.import_snapshot import ImportOrder, ImportOutcome, ImportPorts, import_file, import_object
-from etcd_dr.workflows.inspect_file import InspectedFile, inspect_file
+from etcd_dr.workflows.inspect_file import inspect_file
 from etcd_dr.workflows.read_catalogue import read_catalogue
 from etcd_dr.workflows.unwrap_file import UnwrapPorts
 from etcd_dr.workflows.verify_snapshot import VerifyOutcome, VerifyPorts, verify_snapshot

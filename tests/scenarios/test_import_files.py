@@ -443,3 +443,22 @@ def test_the_file_itself_is_only_read(world: ImportWorld) -> None:
         assert file.read_bytes() == body
         assert file.stat().st_mtime_ns == before
         file.unlink()
+
+
+def test_progress_is_shown_while_a_file_is_hashed(world: ImportWorld) -> None:
+    """Before anything is stored a large file is read once, and whoever waits sees how far that is."""
+    plain = world.file("etcd.db", world.snapshot_bytes)
+
+    world.import_file(plain)
+
+    assert world.progress.phases[:1] == ["hashing"]
+    assert world.progress.count_bytes >= len(world.snapshot_bytes)
+
+
+def test_examination_of_a_file_stops_on_request(world: ImportWorld) -> None:
+    """A wish to stop ends the examination itself, not only what comes after it."""
+    plain = world.file("etcd.db", world.snapshot_bytes)
+    world.cancellation.cancel("SIGTERM")
+
+    with pytest.raises(Cancelled):
+        world.inspect(plain)
