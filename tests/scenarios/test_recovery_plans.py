@@ -563,6 +563,19 @@ def test_wish_for_a_snapshot_that_is_not_there_says_so() -> None:
         world.plan(Wishes(selector=parse_selector("19990101T000000Z")))
 
 
+def test_data_of_an_unknown_cluster_asks_whether_the_store_is_the_right_one() -> None:
+    """All that is left is of another id than the store knows: a person says that the snapshot is meant."""
+    world = AssessmentWorld()
+    world.take_snapshot()
+    world.wipe("cp1", "cp2")
+    world.stop("cp3")
+    world.plane.node("cp3").learn(cluster_id=0xBAD)
+
+    assert way_of(world) is None
+    assert any("right store" in reason for reason in world.propose()[Way.RESTORE].reasons)
+    assert world.plan(Wishes(way=Way.RESTORE)).way is Way.RESTORE
+
+
 def test_wish_for_a_snapshot_is_a_wish_for_a_restore() -> None:
     """Although a survivor has more, which the page says."""
     world = AssessmentWorld()

@@ -154,6 +154,16 @@ class Assessment:
     def voters(self) -> tuple[MemberAssessment, ...]:
         return tuple(member for member in self.members if member.is_voter)
 
+    @property
+    def strangers(self) -> tuple[MemberAssessment, ...]:
+        """Members whose data is of a cluster that is not known, where no other data is left: the store may be wrong."""
+        if any(member.can_be_source for member in self.members):
+            return ()
+        return tuple(m for m in self.members if m.verdict is MemberVerdict.FOREIGN and not self._knows(m))
+
+    def _knows(self, member: MemberAssessment) -> bool:
+        return member.data is not None and member.data.cluster_id in self.known_cluster_ids
+
     def member(self, name: str) -> MemberAssessment:
         """Return the member of that name. Raises KeyError."""
         for member in self.members:

@@ -158,7 +158,14 @@ def _restore(
         way=Way.RESTORE,
         target=str(snapshot.id),
         summary=f"build a new cluster from snapshot {snapshot.id}, at revision {database.revision}",
-        reasons=_told(choice.reasons, compared, unread_reasons(survivors), (fit.note,), case.seating.left_out),
+        reasons=_told(
+            choice.reasons,
+            compared,
+            unread_reasons(survivors),
+            _stranger_reasons(assessment),
+            (fit.note,),
+            case.seating.left_out,
+        ),
         obstacle=not_lost or choice.obstacle or case.obstacle(fit, source_bytes=database.size_bytes),
         loss=restore_loss(assessment, snapshot, pace=revisions_per_second(snapshots)),
         expected_seconds=case.seconds(
@@ -194,6 +201,13 @@ def _against_snapshot(survivor: MemberAssessment | None, snapshot: Snapshot | No
     if ahead >= 0:
         return (f"{survivor.name} is {ahead} revisions ahead of snapshot {snapshot.id}",)
     return (f"snapshot {snapshot.id} is {-ahead} revisions ahead of the best survivor, {survivor.name}",)
+
+
+def _stranger_reasons(assessment: Assessment) -> tuple[str, ...]:
+    return tuple(
+        f"{m.evidence[-1]}; make sure that this is the right store, and say so: --way restore"
+        for m in assessment.strangers
+    )
 
 
 def _told(*groups: Sequence[str]) -> tuple[str, ...]:

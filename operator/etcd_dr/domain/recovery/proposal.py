@@ -4,7 +4,8 @@
 - Recommended is the gentlest one that ends in a quorum without harm. While it is disputed whose data is right, or
   unknown whether the quorum is lost, nothing is: then a person decides, or finds out.
 - A survivor goes before a snapshot unless the snapshot has more. While a member's data is there and could not be read,
-  no new cluster is recommended: it may have more than any source.
+  no new cluster is recommended: it may have more than any source. Nor while all data that is left is of a cluster that
+  the store does not know: it may be the wrong store.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _recommended(assessment: Assessment, candidates: Sequence[Candidate], ways: 
         case QuorumStanding.MAY_RETURN:
             return _first(possible, Way.START) or _first(possible, Way.REPAIR)
         case QuorumStanding.LOST_FOR_GOOD:
-            if ways.has_unread or assessment.dispute:
+            if ways.has_unread or assessment.dispute or assessment.strangers:
                 return None
             order = (Way.REBUILD, Way.RESTORE) if ways.is_survivor_newer else (Way.RESTORE, Way.REBUILD)
             return _first(possible, order[0]) or _first(possible, order[1])
