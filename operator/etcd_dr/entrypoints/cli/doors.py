@@ -167,10 +167,30 @@ RECOVER = Group(
     ),
 )
 
+KIT = Group(
+    "kit",
+    "Make and test what must be had outside the cluster.",
+    (
+        Door(
+            "create",
+            f"{_COMMANDS}.kit.creating",
+            "Make the break-glass kit of a cluster.",
+            when_stopped="What was written is no whole kit. Remove the directory, and make it again.",
+        ),
+        Door(
+            "check",
+            f"{_COMMANDS}.kit.checking",
+            "Test a break-glass kit where it would be used.",
+            when_stopped=_ONLY_READS,
+        ),
+    ),
+)
+
 DOORS: tuple[Door | Group, ...] = (
     SNAPSHOT,
     RECOVER,
     DRILL,
+    KIT,
     Door(
         "health",
         f"{_COMMANDS}.health",

@@ -1,0 +1,1 @@
+"""`etcd-dr kit`: make and test what must be had outside the cluster."""
