@@ -12,6 +12,7 @@ paths: /mnt/kubernetes/manifests, /mnt/units, /mnt/state.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shlex
@@ -37,7 +38,7 @@ from etcd_dr.adapters.control_planes.systemd_unit import SystemdSettings
 from etcd_dr.adapters.local_cluster import LocalCluster
 from etcd_dr.adapters.local_cluster.child import log_tail, start_child
 from etcd_dr.adapters.process_table import find_process
-from real.peers import crictl, kubelet, systemd
+from real.peers import crictl, kubelet, systemctl, systemd
 from real.peers.sshd import Sshd, SshdProgram
 
 _MANIFESTS = "/mnt/kubernetes/manifests"
@@ -60,8 +61,9 @@ class Plane:
 
     def writer_runs(self, name: str) -> bool:
         """Say whether the trivial writer of a node runs, from outside of the driver."""
+        program = f"/{_writer_name(self.cluster, name)} "
         return any(
-            f"kube-apiserver-{name}" in line
+            program in line
             for line in subprocess.run(
                 ["ps", "-eo", "args"], capture_output=True, text=True, check=True
             ).stdout.splitlines()
@@ -73,7 +75,7 @@ def local_plane(cluster: LocalCluster) -> Iterator[Plane]:
     """Lend the members of a cluster as local nodes; what the driver starts dies with this process."""
     root = cluster.describe_nodes(cluster.directory / "nodes")
     for member in cluster.members:
-        _add_local_writer(root / member.name, _writer_program(root / member.name, member.name))
+        _add_local_writer(root / member.name, _writer_program(cluster, member.name))
     cancellation = CancellationSwitch()
     control = open_local(
         root,
@@ -81,7 +83,7 @@ def local_plane(cluster: LocalCluster) -> Iterator[Plane]:
         start=lambda command, log, environ: start_child(command, log=log, environ=environ),
     )
     plane = Plane(cluster, root, control, cancellation, {"platform": "local", "local": {"root": str(root)}})
-    writers = [_start_writer(root / member.name, member.name) for member in cluster.members]
+    writers = [_start_writer(cluster, member.name) for member in cluster.members]
     _wait_for(lambda: all(plane.writer_runs(member.name) for member in cluster.members))
     try:
         yield plane
@@ -111,10 +113,12 @@ def static_pod_plane(cluster: LocalCluster, program: SshdProgram) -> Iterator[Pl
                 manifests / "etcd.yaml", "etcd", command, data_dir=member.data_dir, version=member.binaries.version
             )
             _write_pod(
-                manifests / "kube-apiserver.yaml", "kube-apiserver", [str(_writer_program(node, member.name)), "100000"]
+                manifests / "kube-apiserver.yaml",
+                "kube-apiserver",
+                [str(_writer_program(cluster, member.name)), "100000"],
             )
             if number == 0:  # the others have no crictl, and are looked at through /proc
-                _script(node, "crictl", sys.executable, crictl.__file__, state)
+                _script(node, "crictl", sys.executable, "-I", "-S", crictl.__file__, state)
             _play(stack, kubelet.__file__, manifests, state)
             hosts[member.name] = stack.enter_context(_host(node, program))
         _wait_for(lambda: all(member.is_running for member in cluster.members))
@@ -151,17 +155,17 @@ def systemd_plane(cluster: LocalCluster, program: SshdProgram) -> Iterator[Plane
             state.mkdir()
             command = member.settings.command_line(member.binaries.etcd)
             _write_etcd_unit(units, command, through_environment=number == 1)
-            writer = f"{_writer_program(node, member.name)} 100000"
+            writer = f"{_writer_program(cluster, member.name)} 100000"
             (units / "kube-apiserver.service").write_text(
                 f"[Unit]\nDescription=writer\n[Service]\nExecStart={writer}\n"
             )
             _play(stack, systemd.__file__, units, state)
             for tool in ("systemctl", "journalctl"):
-                _script(node, tool, sys.executable, systemd.__file__, "ask", state / "systemd.sock", tool)
+                _script(node, tool, sys.executable, "-I", "-S", systemctl.__file__, state / "systemd.sock", tool)
             _wait_for(lambda state=state: (state / "systemd.sock").exists())
             hosts[member.name] = stack.enter_context(_host(node, program))
             for unit in ("etcd.service", "kube-apiserver.service"):
-                systemd.ask(str(state / "systemd.sock"), ["systemctl", "start", "--no-block", unit])
+                systemctl.ask(str(state / "systemd.sock"), ["systemctl", "start", "--no-block", unit])
         _wait_for(lambda: all(member.is_running for member in cluster.members))
         cluster.wait_until_healthy()
         config = _client_config(root, hosts)
@@ -238,10 +242,16 @@ def _write_etcd_unit(units: Path, command: list[str], *, through_environment: bo
     )
 
 
-def _writer_program(node: Path, name: str) -> Path:
-    """Return a program with a name of its own that runs for long: a copy of sleep(1)."""
-    node.mkdir(parents=True, exist_ok=True)
-    program = node / f"kube-apiserver-{name}"
+def _writer_name(cluster: LocalCluster, name: str) -> str:
+    """Return a program name that no other test on this machine has: drivers know writers by their program."""
+    token = hashlib.sha256(str(cluster.directory).encode()).hexdigest()[:8]
+    return f"kube-apiserver-{token}-{name}"
+
+
+def _writer_program(cluster: LocalCluster, name: str) -> Path:
+    """Return a program that runs for long: a copy of sleep(1)."""
+    program = cluster.directory / "nodes" / name / _writer_name(cluster, name)
+    program.parent.mkdir(parents=True, exist_ok=True)
     if not program.exists():
         found = shutil.which("sleep")
         assert found is not None
@@ -256,15 +266,16 @@ def _add_local_writer(node: Path, program: Path) -> None:
     (node / "node.json").write_text(json.dumps(described))
 
 
-def _start_writer(node: Path, name: str) -> subprocess.Popen[bytes]:
-    return start_child([node / f"kube-apiserver-{name}", "100000"], log=node / "writer.log")
+def _start_writer(cluster: LocalCluster, name: str) -> subprocess.Popen[bytes]:
+    program = _writer_program(cluster, name)
+    return start_child([program, "100000"], log=program.parent / "writer.log")
 
 
 def _end_writers(cluster: LocalCluster) -> None:
+    """End the writers that a driver started."""
     for member in cluster.members:
-        while (
-            process := find_process(lambda words, m=member: words[0].endswith(f"/kube-apiserver-{m.name}"))
-        ) is not None:
+        program = f"/{_writer_name(cluster, member.name)}"
+        while (process := find_process(lambda words, program=program: words[0].endswith(program))) is not None:
             with process:
                 process.send_signal(SIGKILL)
                 process.wait(5)

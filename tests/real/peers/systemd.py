@@ -1,7 +1,6 @@
-"""A systemd for a few units, in one process, and what `systemctl` and `journalctl` say to it over a socket.
+"""A systemd for a few units, in one process, and what answers `systemctl` and `journalctl` over a socket.
 
-    python systemd.py UNITS_DIRECTORY STATE_DIRECTORY          the manager
-    python systemd.py ask SOCKET systemctl WORD...             the client, behind scripts on the node's PATH
+    python systemd.py UNITS_DIRECTORY STATE_DIRECTORY
 
 As the real one:
 - Unit files and drop-ins count as they were at the start or at the last daemon-reload, not as they are on the disk.
@@ -18,7 +17,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import socketserver
 import subprocess
 import sys
@@ -221,18 +219,6 @@ def serve(directory: Path, state: Path) -> None:
         server.serve_forever(poll_interval=0.5)
 
 
-def ask(path: str, words: list[str]) -> int:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(path)
-        connection.sendall(json.dumps(words).encode() + b"\n")
-        with connection.makefile() as answer:
-            status, text = json.loads(answer.readline())
-    (sys.stderr if status else sys.stdout).write(text)
-    return int(status)
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "ask":
-        raise SystemExit(ask(sys.argv[2], sys.argv[3:]))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     serve(Path(sys.argv[1]), Path(sys.argv[2]))

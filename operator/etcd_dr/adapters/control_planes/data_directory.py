@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import secrets
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -94,11 +95,11 @@ class DataDirectory:
         if not answer:
             return
         self._check_room(source, blocks=answer[0])
-        owner, mode = self.place.owner, "700"
+        arguments = (recovery_id, self.place.owner, "700", secrets.token_hex(4))
         if self._shell.is_here:
-            self._run(scripts.COPY_HERE, recovery_id, owner, mode, str(source.absolute()), until=until)
+            self._run(scripts.COPY_HERE, *arguments, str(source.absolute()), until=until)
         else:
-            self._run(scripts.RECEIVE, recovery_id, owner, mode, until=until, feed=_archive_of(source))
+            self._run(scripts.RECEIVE, *arguments, until=until, feed=_archive_of(source))
 
     def _check_room(self, source: Path, *, blocks: str) -> None:
         free = free_bytes(blocks)

@@ -4,13 +4,17 @@ Names in the data scripts:
     d          the data directory, links resolved
     mover      what is renamed: `d` itself, or `d/member` where `d` is a mount point, which cannot be renamed
     aside      `mover` with `.etcd-dr-<recovery id>` after it
-    partial    where new data is streamed to before it is renamed; the only thing that is ever removed
+    partial    where new data is streamed to before it is renamed; the only thing that is ever removed. Every attempt
+               has one of its own, and one that is removed is renamed first: what a command that was killed left running
+               on the node can then only fail, or finish with what it has whole
     w          the WAL directory where it lies apart from `mover`, else empty; `w_aside` and `w_partial` likewise
     mark       a file in the member and WAL directories that this recovery placed: they are told from others by it.
                etcd never looks into `member` for names it does not know, and passes over `*.tmp` beside its WAL
                (etcdmain/etcd.go, identifyDataDirOrDie; wal/util.go, checkWalNames).
 
-A rename is the last thing that happens, so a script that was cut off changed nothing or everything.
+A rename is the last thing that happens, so a script that was cut off changed nothing or everything. Two scripts on one
+directory take turns where the node has flock(1); for twenty seconds only, because one whose command is gone may wait for
+its stream until TCP gives up.
 """
 
 from __future__ import annotations
@@ -61,6 +65,18 @@ if [ -n "$w" ]; then
 fi
 is_ours() { [ -f "$1/$mark" ] && [ "$(cat -- "$1/$mark")" = "$id" ]; }
 settle() { sync -- "$@" 2>/dev/null || sync; }
+clear_partials() {
+  for old in "$partial"* ${w_partial:+"$w_partial"*}; do
+    if [ -e "$old" ]; then
+      case $old in *-gone) ;; *) if mv -- "$old" "$old-gone" 2>/dev/null; then old=$old-gone; fi ;; esac
+      rm -rf -- "$old"
+    fi
+  done
+}
+if command -v flock >/dev/null 2>&1 && [ -d "${d%/*}/" ]; then
+  exec 9< "${d%/*}/"
+  flock -w 20 9 || true
+fi
 """
 
 LOOK = """\
@@ -84,7 +100,7 @@ for file in "$w"/*.wal "$d/member/snap/db"; do
   if [ -f "$file" ]; then printf 'written=%s\\n' "$(stat -c %Y -- "$file")"; fi
 done
 for name in "$d".etcd-dr-* "$d"/member.etcd-dr-*; do
-  case $name in *.partial) continue ;; esac
+  case $name in *.partial*) continue ;; esac
   if [ -d "$name" ]; then printf 'aside=%s\\n' "$name"; fi
 done
 near=$d
@@ -121,21 +137,27 @@ fi
 if [ -n "$w" ] && [ -e "$w" ] && ! is_ours "$w"; then
   for name in "$w"/*; do if [ -e "$name" ]; then in_the_way "$name"; fi; done
 fi
-rm -rf -- "$partial"
+clear_partials
 mkdir -p -- "$(dirname -- "$partial")"
 printf '%s\\n' "$(stat -f -c '%a %S' -- "$(dirname -- "$partial")")"
 printf '%s\\n' "$partial"
 """
 )
 
-_COMMIT = """\
+_OWN_PARTIAL = """\
 owner=$4 mode=$5
+partial=$partial-$6
+if [ -n "$w" ]; then w_partial=$w_partial-$6; fi
+trap 'rm -rf -- "$partial" ${w_partial:+"$w_partial"}' EXIT
+"""
+
+_COMMIT = """\
+if is_ours "$member"; then exit 0; fi
 for old in "$aside" "$w_aside"; do
   if [ -n "$old" ] && [ -e "$old" ]; then owner=$(stat -c %u:%g -- "$old") mode=$(stat -c %a -- "$old"); break; fi
 done
 printf '%s\\n' "$id" > "$partial/member/$mark"
 if [ -n "$w" ]; then
-  rm -rf -- "$w_partial"
   mkdir -p -- "$(dirname -- "$w")"
   mv -- "$partial/member/wal" "$w_partial"
   printf '%s\\n' "$id" > "$w_partial/$mark"
@@ -161,6 +183,7 @@ else
   rmdir -- "$partial"
 fi
 settle "$(dirname -- "$d")"
+trap - EXIT
 if command -v restorecon >/dev/null 2>&1; then restorecon -R -- "$d" >/dev/null 2>&1 || true; fi
 """
 
@@ -169,6 +192,7 @@ DIGESTS = "etcd-dr-digests"
 
 RECEIVE = (
     _PLACES
+    + _OWN_PARTIAL
     + f"""\
 mkdir -- "$partial"
 tar -x -f - -C "$partial"
@@ -183,8 +207,9 @@ cd /
 
 COPY_HERE = (
     _PLACES
+    + _OWN_PARTIAL
     + """\
-cp -a --reflink=auto -- "$6" "$partial" 2>/dev/null || { rm -rf -- "$partial"; cp -a -- "$6" "$partial"; }
+cp -a --reflink=auto -- "$7" "$partial" 2>/dev/null || { rm -rf -- "$partial"; cp -a -- "$7" "$partial"; }
 """
     + _COMMIT
 )
@@ -209,8 +234,7 @@ put_back() {
 }
 if [ -n "$w" ]; then put_back "$w" "$w_aside" "$w"; fi
 put_back "$mover" "$aside" "$member"
-if [ -n "$w_partial" ]; then rm -rf -- "$w_partial"; fi
-rm -rf -- "$partial"
+clear_partials
 settle "$(dirname -- "$aside")"
 """
 )
