@@ -2,67 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from etcd_dr.adapters.cancellation import CancellationSwitch
-from etcd_dr.adapters.control_planes.local import open_local
 from etcd_dr.adapters.etcd_programs import InstalledPrograms
 from etcd_dr.adapters.etcdutl import EtcdutlRestorer
 from etcd_dr.adapters.local_cluster import LocalCluster
-from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import MemberVerdict, QuorumStanding
 from etcd_dr.domain.recovery.candidate import Way
 from etcd_dr.domain.recovery.identity import expected_ids
 from etcd_dr.domain.recovery.journal import RecoveryState
-from etcd_dr.domain.recovery.plan import Plan
-from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
+from etcd_dr.domain.recovery.wishes import Wishes
 from etcd_dr.domain.wal_head import HEAD_BYTES, is_first_wal, read_wal_identity
 from etcd_dr.errors import NothingPossible
 from etcd_dr.ports.restorer import RestoreOrder
-from etcd_dr.workflows.observe_cluster import ClusterObserver, ObserveOptions
-from etcd_dr.workflows.recovery.assess_cluster import AssessPorts, Survey, assess_cluster
-from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, facts_for, plan_recovery, propose_recovery
-from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, run_plan
 from real.peers.etcd_tools import StockTools
-from real.recovery_parts import LAYOUT
-from real.recovery_rig import BY, RecoveryRig
-
-
-class Decider:
-    """Looks at a rig's cluster as the command does, and decides."""
-
-    def __init__(self, rig: RecoveryRig) -> None:
-        self._rig = rig
-
-    def survey(self) -> Survey:
-        parts, clock = self._rig.parts, SystemClock()
-        connector = parts.connector()
-        observer = ClusterObserver(connector, None, clock=clock, options=ObserveOptions(deadline_seconds=2.0))
-        with contextlib.closing(open_local(Path(parts.nodes_dir), cancellation=CancellationSwitch())) as plane:
-            ports = AssessPorts(
-                clock=clock,
-                observer=observer,
-                connector=connector,
-                control_plane=plane,
-                store=self._rig.snapshots.store,
-            )
-            return assess_cluster(ports, LAYOUT)
-
-    def verdicts(self) -> dict[str, MemberVerdict]:
-        return {member.name: member.verdict for member in self.survey().assessment.members}
-
-    def plan(self, wishes: Wishes = NO_WISHES) -> Plan:
-        survey = self.survey()
-        author = PlanAuthor(BY, "0", SystemClock(), SystemTokens())
-        return plan_recovery(survey, propose_recovery(survey, wishes=wishes), author=author, wishes=wishes)
-
-    def carry_out(self, plan: Plan) -> RecoveryOutcome:
-        return run_plan(plan, self._rig.ports(), by=BY, facts_now=lambda: facts_for(plan, self.survey()))
+from real.recovery_decider import Decider
+from real.recovery_rig import RecoveryRig
 
 
 @pytest.fixture
@@ -131,6 +91,7 @@ def test_wiped_member_is_replaced_while_the_others_serve(rig: RecoveryRig) -> No
     decider = Decider(rig)
     before = rig.ids()
     rig.wipe("m2")
+    decider.survey_once_led()
 
     plan = decider.plan()
     outcome = decider.carry_out(plan)
