@@ -27,6 +27,8 @@ from etcd_dr.adapters.stores.settings import ChainCredentials, S3Settings
 from etcd_dr.errors import ConfigError
 
 _SERVER_ERRORS = 500
+_LONGEST_PAUSE_SECONDS = 20.0
+"""botocore, retries/standard.py: the pause before a try is random below 2 ** (tries - 1), and at most this."""
 REGION_OF_OTHER_STORES = "us-east-1"
 """What a signature names where nothing is configured; stores other than AWS mostly do not look at it."""
 
@@ -74,10 +76,16 @@ def _bound_tries(client: Any, patience: Patience, *, monotonic: Callable[[], flo
         context["etcd_dr_begun"] = monotonic()
 
     def judge(
-        request_dict: dict[str, Any], response: Any, caught_exception: Exception | None, operation: Any, **_rest: object
+        request_dict: dict[str, Any],
+        attempts: int,
+        response: Any,
+        caught_exception: Exception | None,
+        operation: Any,
+        **_rest: object,
     ) -> None:
         spent = monotonic() - request_dict["context"].get("etcd_dr_begun", monotonic())
-        if spent + patience.read_timeout <= patience.budget:
+        longest_pause = min(2.0 ** (attempts - 1), _LONGEST_PAUSE_SECONDS)
+        if spent + longest_pause + patience.read_timeout <= patience.budget:
             return
         if caught_exception is not None:
             raise caught_exception

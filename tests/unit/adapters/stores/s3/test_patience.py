@@ -33,7 +33,7 @@ def test_bytes_may_stand_still_for_longer_than_a_list() -> None:
 
 
 def test_tries_stay_within_the_budget(tmp_path: Path) -> None:
-    """Five tries of a third of the budget each are cut to those that fit."""
+    """Twenty tries of a third of the budget each are cut to those that fit, pauses included."""
     for name in ("a", "s"):
         (tmp_path / name).write_text(name)
 
