@@ -34,6 +34,7 @@ from etcd_dr.domain.recovery.sight import NodeSight, ProcessState
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.domain.snapshot_limits import SnapshotLimits
 from etcd_dr.errors import EtcdError
+from etcd_dr.ports.control_plane import ControlPlane
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.attempt_snapshot import PipelinePorts
 from etcd_dr.workflows.guard_member import MemberGuard
@@ -86,9 +87,13 @@ class RecoveryParts:
 
 
 def recovery_ports_of(
-    parts: RecoveryParts, *, store: ObjectStore | None = None, cancellation: CancellationSwitch | None = None
+    parts: RecoveryParts,
+    *,
+    store: ObjectStore | None = None,
+    cancellation: CancellationSwitch | None = None,
+    control: ControlPlane | None = None,
 ) -> RecoveryPorts:
-    """Return real ports over local nodes; etcd that they start outlives this process."""
+    """Return real ports over `control`, or over local nodes; etcd that these start outlives this process."""
     cancellation = cancellation or CancellationSwitch()
     clock, tokens, events = SystemClock(), SystemTokens(), RecordingEvents()
     store = store or parts.store()
@@ -110,7 +115,7 @@ def recovery_ports_of(
         )
 
     return RecoveryPorts(
-        control_plane=open_local(Path(parts.nodes_dir), cancellation=cancellation),
+        control_plane=control or open_local(Path(parts.nodes_dir), cancellation=cancellation),
         connector=connector,
         admins=connector,
         restorer=EtcdutlRestorer(InstalledPrograms([Path(parts.programs)])),
@@ -131,13 +136,15 @@ def recovery_ports_of(
     )
 
 
-def look_around(parts: RecoveryParts) -> Assessment:
+def look_around(parts: RecoveryParts, control: ControlPlane | None = None) -> Assessment:
     """Return an assessment from the nodes and from who answers: as much as these tests need of one."""
-    plane, connector = open_local(Path(parts.nodes_dir), cancellation=CancellationSwitch()), parts.connector()
+    connector = parts.connector()
+    plane = control or open_local(Path(parts.nodes_dir), cancellation=CancellationSwitch())
     members = []
     for node, endpoint in zip(plane.nodes, parts.endpoints, strict=True):
         members.append(_member(node.look(deadline=20.0), endpoint, _status(connector, endpoint)))
-    plane.close()
+    if control is None:
+        plane.close()
     voting = sum(member.verdict.may_vote_again for member in members)
     answering = sum(member.verdict.answers for member in members)
     standing = QuorumStanding.LOST_FOR_GOOD if voting < 2 else QuorumStanding.MAY_RETURN
@@ -146,7 +153,7 @@ def look_around(parts: RecoveryParts) -> Assessment:
     return Assessment(
         cluster="prod",
         assessed_at=SystemClock().now(),
-        platform="local",
+        platform=plane.platform,
         cluster_id=next(iter(sorted(ids)), None),
         members=tuple(members),
         standing=standing,
@@ -156,8 +163,8 @@ def look_around(parts: RecoveryParts) -> Assessment:
     )
 
 
-def facts_now(parts: RecoveryParts, plan: Plan) -> PlanFacts:
-    return facts_of(look_around(parts), snapshot_id=plan.facts.snapshot_id)
+def facts_now(parts: RecoveryParts, plan: Plan, control: ControlPlane | None = None) -> PlanFacts:
+    return facts_of(look_around(parts, control), snapshot_id=plan.facts.snapshot_id)
 
 
 def plan_of(body: bytes) -> Plan:

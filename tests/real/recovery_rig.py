@@ -37,6 +37,7 @@ from etcd_dr.domain.recovery.journal import Facts, JournalEntry, JournalProgress
 from etcd_dr.domain.recovery.plan import Plan
 from etcd_dr.domain.recovery.plan_making import make_plan
 from etcd_dr.domain.recovery.plan_stamp import Stamp
+from etcd_dr.ports.control_plane import ControlPlane
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, abort_recovery, resume_recovery, run_plan
@@ -51,9 +52,17 @@ _TESTS = Path(__file__).parents[1]
 class RecoveryRig:
     """`with RecoveryRig(...) as rig`: every etcd that was started on its nodes is ended at the end."""
 
-    def __init__(self, cluster: LocalCluster, directory: Path, *, store: ObjectStore | None = None) -> None:
+    def __init__(
+        self,
+        cluster: LocalCluster,
+        directory: Path,
+        *,
+        store: ObjectStore | None = None,
+        control: ControlPlane | None = None,
+    ) -> None:
         self.cluster = cluster
         self.directory = directory
+        self.control = control
         self.nodes_dir = directory / "nodes"
         tls = cluster.client_tls
         self.parts = RecoveryParts(
@@ -78,7 +87,8 @@ class RecoveryRig:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end_all()
+        if self.control is None:
+            self.end_all()
         for state in self.directory.glob("state*"):  # pytest keeps directories of three runs, and these are large
             shutil.rmtree(state)
 
@@ -125,12 +135,16 @@ class RecoveryRig:
             made_by=BY,
             tool_version=__version__,
         )
-        return make_plan(look_around(self.parts), candidate, catalogue=self.snapshots.catalogue, stamp=stamp)
+        return make_plan(
+            look_around(self.parts, self.control), candidate, catalogue=self.snapshots.catalogue, stamp=stamp
+        )
 
     def ports(
         self, *, parts: RecoveryParts | None = None, cancellation: CancellationSwitch | None = None
     ) -> RecoveryPorts:
-        return recovery_ports_of(parts or self.parts, store=self.snapshots.store, cancellation=cancellation)
+        return recovery_ports_of(
+            parts or self.parts, store=self.snapshots.store, cancellation=cancellation, control=self.control
+        )
 
     def run(
         self, plan: Plan, *, ports: RecoveryPorts | None = None, on_entry: OnEntry | None = None
@@ -139,7 +153,7 @@ class RecoveryRig:
             plan,
             ports or self.ports(),
             by=BY,
-            facts_now=lambda: facts_now(self.parts, plan),
+            facts_now=lambda: facts_now(self.parts, plan, self.control),
             on_entry=on_entry or (lambda entry: None),
         )
 
@@ -156,7 +170,7 @@ class RecoveryRig:
             ports or self.ports(parts=parts),
             by=BY,
             take_over=take_over,
-            facts_now=lambda: facts_now(self.parts, plan),
+            facts_now=lambda: facts_now(self.parts, plan, self.control),
         )
 
     def abort(self, plan: Plan, *, parts: RecoveryParts | None = None, take_over: bool = False) -> RecoveryOutcome:
