@@ -25,16 +25,22 @@ from etcd_dr.workflows.recovery.store_journal import StoreJournal
 
 
 def recovery_journal(
-    store: ObjectStore | None, layout: ClusterLayout, surroundings: Surroundings, *, state_dir: Path
+    store: ObjectStore | None,
+    layout: ClusterLayout,
+    surroundings: Surroundings,
+    *,
+    state_dir: Path,
+    only_reads: bool = True,
 ) -> JournalStore:
     """Return where the recoveries of this cluster are kept: in the state directory, mirrored where there is a store.
 
-    `state_dir` is the directory for all clusters; nothing is made until a plan is kept.
+    `state_dir` is the directory for all clusters. With `only_reads` neither place is given what the other one has.
     """
     here = DirectoryJournal(recoveries_dir(state_dir, layout.cluster))
     if store is None:
         return here
-    return MirroredJournal(here, StoreJournal(store, layout), clock=surroundings.clock, events=surroundings.events)
+    mirror = StoreJournal(store, layout)
+    return MirroredJournal(here, mirror, clock=surroundings.clock, events=surroundings.events, only_reads=only_reads)
 
 
 def recoveries_dir(state_dir: Path, cluster: str) -> Path:
@@ -74,7 +80,9 @@ def recovery_ports(
         layout=layout,
         decoder=make_decoder(target.encryption),
         files=PartFiles(),
-        journal=recovery_journal(None if without_store else store, layout, surroundings, state_dir=state_dir),
+        journal=recovery_journal(
+            None if without_store else store, layout, surroundings, state_dir=state_dir, only_reads=False
+        ),
         work_places=DirectoryWorkPlaces(recoveries_dir(state_dir, layout.cluster)),
         clock=surroundings.clock,
         tokens=surroundings.tokens,

@@ -25,9 +25,12 @@ _LAST_RETRY_SECONDS = 120.0
 
 
 class MirroredJournal:
-    """Implements ports.journal_store.JournalStore over two of them."""
+    """Implements ports.journal_store.JournalStore over two of them. `only_reads`: nothing is copied by reading."""
 
-    def __init__(self, here: JournalStore, mirror: JournalStore, *, clock: Clock, events: EventSink) -> None:
+    def __init__(
+        self, here: JournalStore, mirror: JournalStore, *, clock: Clock, events: EventSink, only_reads: bool = False
+    ) -> None:
+        self._only_reads = only_reads
         self._here = here
         self._mirror = mirror
         self._clock = clock
@@ -75,7 +78,7 @@ class MirroredJournal:
         found = self._here.plan(recovery_id)
         if found is None:
             found = self._mirror.plan(recovery_id)
-            if found is not None:
+            if found is not None and not self._only_reads:
                 self._here.create(found)
         return found
 
@@ -96,10 +99,11 @@ class MirroredJournal:
             same = common_length(here, there)
             if same < min(len(here), len(there)):
                 raise _parted(recovery_id, here=self._here.place, there=there[same], number=same + 1)
-            for entry in there[same:]:
-                self._here.append(entry)
             self._missing = list(here[same:])
-            self.catch_up()
+            if not self._only_reads:
+                for entry in there[same:]:
+                    self._here.append(entry)
+                self.catch_up()
             return here if len(here) >= len(there) else there
 
     def recovery_ids(self) -> Sequence[str]:

@@ -96,6 +96,19 @@ def test_opening_gives_each_place_what_it_lacks() -> None:
     assert elsewhere.journal.entries(ID) == elsewhere.here.entries(ID) == (entry(1),)
 
 
+def test_looking_copies_nothing() -> None:
+    """Who only asks where a recovery stands leaves both places as they are, and learns what the store lacks."""
+    both = Both()
+    looking = MirroredJournal(both.here, both.there, clock=both.clock, events=both.events, only_reads=True)
+    both.there.append(entry(1))
+    both.here.append(entry(1))
+    both.here.append(entry(2))
+
+    assert looking.entries(ID) == (entry(1), entry(2))
+    assert looking.lag == 1
+    assert both.there.entries(ID) == (entry(1),)
+
+
 def test_two_stories_of_one_recovery_are_never_mixed() -> None:
     """It went on elsewhere while this machine was cut off: said with the entry at which they part."""
     both = Both()
