@@ -81,6 +81,7 @@ class RealRig:
         self._member = plane.cluster.members[0]
         self.node: Node = plane.control.nodes[0]
         self._directory = directory
+        self._pid = self._member.pid
 
     def etcd_runs(self) -> bool:
         return self._member.is_running
@@ -108,6 +109,9 @@ class RealRig:
 
     def bring_back(self, recovery_id: str) -> None:
         node = self.node
+        node.lift_fence(recovery_id=recovery_id, deadline=SECONDS)
+        if self._member.pid == self._pid:
+            return
         node.stop_etcd(recovery_id=recovery_id, deadline=SECONDS)
         node.put_data_back(recovery_id=recovery_id, deadline=SECONDS)
         wiped = self._directory / "wiped"
@@ -116,7 +120,6 @@ class RealRig:
             wiped.rename(self._member.data_dir)
         node.restore_launch(recovery_id=recovery_id, deadline=SECONDS)
         node.start_etcd(recovery_id=recovery_id, deadline=SECONDS)
-        node.lift_fence(recovery_id=recovery_id, deadline=SECONDS)
         self._member.wait_until_healthy()
 
 

@@ -4,9 +4,10 @@ Contract for every node:
 - Every call may be repeated: what is done already is success. A call that was cut off at any point, its process
   killed included, is made whole by calling it again.
 - Nothing is deleted. A data directory is renamed on its own file system; a manifest is moved, not edited in place.
-- `deadline` is seconds for the whole call. Errors: NodeUnreachable (no way to the node, or it vanished in mid-call),
-  NodeDenied (login, sudo or file rights), NodeFault (the node answered, and it did not work; `context` has the end of
-  what it said), LocalStorageFull, Cancelled. `subject` is the node's name.
+- `deadline` is seconds for the whole call. Errors: NodeUnreachable (no way to the node, or it vanished in mid-call, or
+  no answer in time), NodeDenied (login, host key, sudo or file rights), NodeFault (the node answered, and it did not
+  work; `context["said"]` has the end of what it said, and `context["reason"]` is `disk-full` where it has no room),
+  Cancelled. `subject` is the node's name. What `write` raises comes out as it was raised.
 - Nodes are independent: different nodes may be used from different threads at once, one node by one thread.
 - What is named by `recovery_id` belongs to that recovery; two recoveries never meet in a name.
 
@@ -39,11 +40,15 @@ class Node(Protocol):
         ...
 
     def look(self, *, deadline: float) -> NodeSight:
-        """Return what is there; changes nothing. Only what is reachable at all is an error."""
+        """Return what is there; changes nothing. Only not to get there is an error: what is wrong is in the sight."""
         ...
 
     def fence_writers(self, *, recovery_id: str, deadline: float) -> tuple[str, ...]:
-        """Stop what writes to etcd and keep it stopped; return the names of what ran before (also on a second call)."""
+        """Stop what writes to etcd and keep it stopped, over a reboot too; return the names of what ran before.
+
+        A second call returns the same names. What was meant to run counts as what ran: a manifest in its place, a unit
+        that had failed.
+        """
         ...
 
     def lift_fence(self, *, recovery_id: str, deadline: float) -> tuple[str, ...]:
@@ -51,8 +56,7 @@ class Node(Protocol):
         ...
 
     def stop_etcd(self, *, recovery_id: str, deadline: float) -> bool:
-        """Stop etcd, keep it stopped, and return when its process is gone: whether it ran before (also on a second
-        call)."""
+        """Stop etcd, keep it stopped, and return when its process is gone: whether it ran before, as for writers."""
         ...
 
     def start_etcd(
@@ -60,17 +64,24 @@ class Node(Protocol):
     ) -> None:
         """Start etcd and return when its process is there; whether it serves is asked of etcd itself.
 
-        With `joins` (member name to peer URLs, this one's included) it is started to join an existing cluster. How it
-        was started before is kept, and `restore_launch` brings it back.
+        With `joins` (member name to peer URLs, this one's included) it is started to join an existing cluster, now and
+        whenever it starts again: etcd passes over these settings once it has data. How it was started before is kept,
+        and `restore_launch` brings it back. An etcd that runs already is left as it is: stop it first.
         """
         ...
 
     def restore_launch(self, *, recovery_id: str, deadline: float) -> None:
-        """Bring back the way etcd was started before this recovery. The process is stopped or not as before."""
+        """Bring back the way etcd was started before this recovery; it counts from the next start on.
+
+        A kubelet starts a static pod anew when its manifest changes, so stop etcd first.
+        """
         ...
 
     def export_data(self, write: Write, *, deadline: float) -> None:
-        """Push the data directory as a tar archive (its WAL directory included) to `write`; etcd is stopped."""
+        """Push the data directory as a tar archive to `write`, its WAL directory included; etcd is stopped.
+
+        Names are paths from the root without the slash, so that unpacking at / puts everything back.
+        """
         ...
 
     def read_database(self, write: Write, *, deadline: float) -> None:
@@ -80,7 +91,8 @@ class Node(Protocol):
     def set_data_aside(self, *, recovery_id: str, deadline: float) -> str | None:
         """Rename the data directory (and a WAL directory apart from it) to its aside name; return the new name.
 
-        None where there was nothing to set aside. etcd is stopped.
+        None where there was nothing to set aside. Where the data directory is a mount point, `member` in it is renamed.
+        What this recovery placed is never set aside, nor what lies there once something was. etcd is stopped.
         """
         ...
 

@@ -60,6 +60,8 @@ def _metadata(data: bytes) -> WalMetadata:
     member, cluster = fields.get(1, 0), fields.get(2, 0)
     if not isinstance(member, int) or not isinstance(cluster, int):
         raise WalUnreadable("the metadata record has fields of other types")
+    if not member or not cluster:
+        raise WalUnreadable("the metadata record has no ids")
     return WalMetadata(cluster_id=cluster, member_id=member)
 
 
