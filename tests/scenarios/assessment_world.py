@@ -17,6 +17,7 @@ from datetime import timedelta
 from etcd_dr.domain.catalogue import ClusterMarker
 from etcd_dr.domain.certificate import Certificate, CertificateRole
 from etcd_dr.domain.cluster import Member, id_text
+from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.manifest import Manifest, TopologyMember, canonical_json
 from etcd_dr.domain.proof_name import ProofName
 from etcd_dr.domain.recovery.assessment import Statement
@@ -150,9 +151,11 @@ class AssessmentWorld:
         )
         return assess_cluster(ports, LAYOUT, statements=self.statements)
 
-    def propose(self, wishes: Wishes = NO_WISHES, *, tool_minors: frozenset[str] | None = None) -> dict[Way, Candidate]:
+    def propose(
+        self, wishes: Wishes = NO_WISHES, *, tools: tuple[EtcdVersion, ...] | None = None
+    ) -> dict[Way, Candidate]:
         """Return one candidate of each way: the recommended one, else a possible one, else any."""
-        found = propose_recovery(self.assess(), wishes=wishes, tool_minors=tool_minors)
+        found = propose_recovery(self.assess(), wishes=wishes, tools=tools)
         ordered = sorted(found, key=lambda c: (not c.is_recommended, not c.is_possible))
         return {way: next(c for c in ordered if c.way is way) for way in Way}
 

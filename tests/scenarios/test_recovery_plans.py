@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from etcd_dr.domain.cluster import id_text
+from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import MemberVerdict, Statement
 from etcd_dr.domain.recovery.candidate import Way
 from etcd_dr.domain.recovery.clues import Cause
@@ -632,12 +633,16 @@ def test_snapshot_of_another_minor(taken_with: str, is_possible: bool) -> None:
 
 
 def test_missing_etcdutl_of_the_nodes_minor_is_the_obstacle() -> None:
+    """One that cannot raise revisions is as good as none, unless that was wished."""
     world = AssessmentWorld()
     world.take_snapshot()
     world.wipe("cp1", "cp2", "cp3")
+    older, other, fitting = EtcdVersion(3, 5, 1), EtcdVersion(3, 6, 1), EtcdVersion(3, 5, 30)
 
-    assert "3.5 is not at hand" in world.propose(tool_minors=frozenset({"3.6"}))[Way.RESTORE].obstacle
-    assert world.propose(tool_minors=frozenset({"3.5"}))[Way.RESTORE].is_possible
+    assert "minor 3.5" in world.propose(tools=(other,))[Way.RESTORE].obstacle
+    assert "raise revisions" in world.propose(tools=(older,))[Way.RESTORE].obstacle
+    assert world.propose(Wishes(no_bump=True), tools=(older,))[Way.RESTORE].is_possible
+    assert world.propose(tools=(other, fitting))[Way.RESTORE].is_possible
 
 
 def test_unreachable_nodes_need_a_word_before_a_restore() -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from etcd_dr.domain.answer import Answer
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
+from etcd_dr.domain.etcd_programs import choose_version
+from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment, QuorumStanding
 from etcd_dr.domain.recovery.candidate import Candidate, Loss, NodeEffect, Way
 from etcd_dr.domain.recovery.losses import rebuild_loss, restore_loss
@@ -42,12 +44,12 @@ def new_cluster_ways(
     *,
     rates: Rates,
     wishes: Wishes,
-    tool_minors: frozenset[str] | None,
+    tools: Sequence[EtcdVersion] | None,
 ) -> NewClusterWays:
     """Return both ways. Raises SnapshotNotFound, SnapshotAmbiguous where a wish names no snapshot."""
     choice = _choose_snapshot(assessment, catalogue, wishes)
     survivors = choose_survivor(assessment, wishes)
-    case = _Case(assessment, seat_members(assessment), rates, wishes, tool_minors)
+    case = _Case(assessment, seat_members(assessment), rates, wishes, tools)
     snapshots = catalogue.value.snapshots if catalogue.value else ()
     return NewClusterWays(
         rebuild=_rebuild(case, survivors, choice.snapshot),
@@ -63,17 +65,19 @@ class _Case:
     seating: Seating
     rates: Rates
     wishes: Wishes
-    tool_minors: frozenset[str] | None
+    tools: Sequence[EtcdVersion] | None
 
     def obstacle(self, fit: VersionFit, *, source_bytes: int) -> str:
         """Return what stands against any new cluster on these nodes."""
+        must_bump = not self.wishes.no_bump
         if self.seating.obstacle:
             return self.seating.obstacle
         if fit.obstacle:
             return fit.obstacle
-        if self.tool_minors is not None and fit.minor is not None and fit.minor not in self.tool_minors:
-            there = ", ".join(sorted(self.tool_minors)) or "none"
-            return f"etcdutl of the nodes' minor {fit.minor} is not at hand here; there is {there}"
+        if self.tools is not None and choose_version(self.tools, fit.server, must_bump=must_bump) is None:
+            there = ", ".join(map(str, sorted(self.tools))) or "none"
+            ability = " that can raise revisions (from 3.4.27 and 3.5.10 on)" if must_bump else ""
+            return f"no etcdutl of the nodes' minor {fit.minor or ''}{ability} is at hand here; there is {there}"
         copied = survivors_to_copy(self.assessment, self.seating)
         room = room_for(self.assessment, self.seating, source_bytes=source_bytes, copied=copied)
         return "; ".join(room.short)

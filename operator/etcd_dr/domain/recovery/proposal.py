@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from etcd_dr.domain.answer import Answer
 from etcd_dr.domain.catalogue import Catalogue
+from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import Assessment, MemberVerdict, QuorumStanding
 from etcd_dr.domain.recovery.candidate import Candidate, Way
 from etcd_dr.domain.recovery.clues import Cause
@@ -33,15 +34,15 @@ def propose(
     *,
     rates: Rates | None = None,
     wishes: Wishes = NO_WISHES,
-    tool_minors: frozenset[str] | None = None,
+    tools: Sequence[EtcdVersion] | None = None,
 ) -> tuple[Candidate, ...]:
-    """Return every way, gentlest first. `tool_minors` are the etcdutl minors at hand (`3.5`), None: not looked for.
+    """Return every way, gentlest first. `tools` are the versions of etcdutl at hand, None: not looked for.
 
     Raises SnapshotNotFound, SnapshotAmbiguous where a wish names no snapshot.
     """
     snapshots = catalogue.value.snapshots if catalogue.value else ()
     measured = rates or Rates.observed(snapshots, platform=assessment.platform)
-    ways = new_cluster_ways(assessment, catalogue, rates=measured, wishes=wishes, tool_minors=tool_minors)
+    ways = new_cluster_ways(assessment, catalogue, rates=measured, wishes=wishes, tools=tools)
     found = [
         nothing(assessment),
         start(assessment, measured),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.candidate import Candidate
 from etcd_dr.domain.recovery.facts import facts_of
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
@@ -37,10 +38,10 @@ class PlanAuthor:
 
 
 def propose_recovery(
-    survey: Survey, *, wishes: Wishes = NO_WISHES, tool_minors: frozenset[str] | None = None
+    survey: Survey, *, wishes: Wishes = NO_WISHES, tools: Sequence[EtcdVersion] | None = None
 ) -> tuple[Candidate, ...]:
     """Return every way back, most gentle first. Raises SnapshotNotFound, SnapshotAmbiguous."""
-    return propose(survey.assessment, survey.catalogue, wishes=wishes, tool_minors=tool_minors)
+    return propose(survey.assessment, survey.catalogue, wishes=wishes, tools=tools)
 
 
 def plan_recovery(

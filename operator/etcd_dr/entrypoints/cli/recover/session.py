@@ -16,6 +16,7 @@ from etcd_dr.bootstrap.stores import layout_of, open_store
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.bootstrap.tools import etcd_programs, make_restorer
 from etcd_dr.config import Target
+from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import Assessment, Statement
 from etcd_dr.domain.recovery.candidate import Candidate
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
@@ -62,7 +63,7 @@ class Session:
     def look(self, statements: Mapping[str, Statement], wishes: Wishes = NO_WISHES) -> Look:
         """Look at everything and propose. Raises UsageError, SnapshotNotFound, SnapshotAmbiguous."""
         survey = self._survey(statements)
-        return Look(survey, propose_recovery(survey, wishes=wishes, tool_minors=self._tool_minors()))
+        return Look(survey, propose_recovery(survey, wishes=wishes, tools=self._tools()))
 
     def plan(self, look: Look, chosen: Candidate | None, wishes: Wishes) -> Plan:
         """Return the plan of what was chosen, else of what was wished or is recommended. Raises NothingPossible."""
@@ -94,10 +95,10 @@ class Session:
         ports = assess_ports(self.target, self.store, self.surroundings, control_plane=self.control_plane)
         return assess_cluster(ports, self.layout, statements=statements)
 
-    def _tool_minors(self) -> frozenset[str]:
+    def _tools(self) -> tuple[EtcdVersion, ...]:
         programs = etcd_programs(self.target)
         found = (*programs.find("etcdutl"), *programs.find("etcdctl"))
-        return frozenset(f"{program.version.major}.{program.version.minor}" for program in found)
+        return tuple(program.version for program in found)
 
 
 @contextmanager
