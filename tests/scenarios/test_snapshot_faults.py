@@ -317,6 +317,19 @@ def test_request_to_stop_while_receiving_takes_everything_back(world: SnapshotWo
     assert world.has_left_nothing
 
 
+def test_request_to_stop_while_members_are_asked_is_no_failure_of_the_members(world: SnapshotWorld) -> None:
+    """Nobody answered because nobody was waited for: that must not end as members that cannot serve."""
+    for name in ("m1", "m2", "m3"):
+        world.cluster[name].stop()
+    world.cancellation.cancel("SIGTERM")
+
+    with pytest.raises(Cancelled) as raised:
+        world.take()
+
+    assert "SIGTERM" in raised.value.message
+    assert world.has_left_nothing
+
+
 def test_request_to_stop_while_reading_back_takes_the_object_back(world: SnapshotWorld) -> None:
     """Between the object's commit and the manifest there is no snapshot yet; a stop removes the object."""
 

@@ -163,14 +163,18 @@ class _Stored:
         self._store = store
         self._shared = shared
         self._cache = RecordCache()
+        self.just_failed: StoreError | None = None
 
     def facts(self) -> SnapshotFacts:
-        """Return the facts; a store that cannot be asked is one of them."""
+        """Return the facts; a store that cannot be asked is one of them, and is not asked twice for one round."""
+        failed, self.just_failed = self.just_failed, None
+        if failed is not None:
+            return self._unknown(failed)
         try:
             catalogue = read_catalogue(self._store, self.layout, cache=self._cache)
             marker = look_at_marker(self._store, self.layout)
         except EtcdDrError as error:
-            return SnapshotFacts(store=self._store.url(), failure=Failure.of(error), interval=self._interval())
+            return self._unknown(error)
         return SnapshotFacts.from_catalogue(
             catalogue,
             store=self._store.url(),
@@ -179,6 +183,9 @@ class _Stored:
             marker_failure=marker.failure,
             drill_max_age=self._target.drill.max_age,
         )
+
+    def _unknown(self, error: EtcdDrError) -> SnapshotFacts:
+        return SnapshotFacts(store=self._store.url(), failure=Failure.of(error), interval=self._interval())
 
     def _interval(self) -> timedelta | None:
         if self._target.schedule is None:
@@ -190,8 +197,12 @@ class _Stored:
 def _open(target: Target, shared: Surroundings, opened: ExitStack) -> _Stored:
     section = target.need_store()
     store = opened.enter_context(closing(open_store(section, shared)))
+    failed: StoreError | None = None
+    cluster = NAME_FOR_THE_FIRST
     try:
         cluster = target.name or name_by_members(target, store, shared)
-    except StoreError:  # reported as a fact about the snapshots; the members are judged all the same
-        cluster = NAME_FOR_THE_FIRST
-    return _Stored(target, store, layout_of(section, cluster), shared)
+    except StoreError as error:  # reported as a fact about the snapshots; the members are judged all the same
+        failed = error
+    stored = _Stored(target, store, layout_of(section, cluster), shared)
+    stored.just_failed = failed
+    return stored

@@ -111,3 +111,11 @@ def test_nothing_typed_shows_the_help(tmp_path: Path, capsys: pytest.CaptureFixt
     """Who types only the name wants to know what there is."""
     assert CommandLine(tmp_path)().status == 0
     assert "Commands:" in capsys.readouterr().out
+
+
+def test_command_says_what_a_stop_leaves_or_cleans_up_itself() -> None:
+    """Only what must clean up is never ended from outside; everything else has a word for whoever stops it."""
+    silent = {name for name, door in NAMED.items() if not door.when_stopped}
+
+    assert not {name for name in silent if name.startswith("snapshot ")} | ({"health", "members", "version"} & silent)
+    assert {"operator", "demo"} <= silent
