@@ -51,9 +51,12 @@ class FakeMemberHost:
                 f"member {name} ended with status 2 before it was ready", context={"log": "panic: freepages"}
             )
         self.running.append(data_dir)
+        lent = self._member(data_dir / "member" / "snap" / "db", self.version_for(server))
         try:
-            yield self._member(data_dir / "member" / "snap" / "db", self.version_for(server))
+            yield lent
         finally:
+            lent.member.close()
+            lent.admin.close()
             self.running.remove(data_dir)
 
     def _member(self, database: Path, version: EtcdVersion) -> RunningMember:

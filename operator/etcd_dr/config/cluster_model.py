@@ -152,4 +152,6 @@ class ClusterSection(Section):
     def _reachable(self) -> Self:
         if self.etcd is None and self.talos is None:
             raise ValueError("give etcd, or talos, or both: how is the cluster reached?")
+        if (self.companions.node_files or self.companions.kubeadm) and self.control_plane is None:
+            raise ValueError("companions asks for files of nodes: describe the nodes under control_plane")
         return self

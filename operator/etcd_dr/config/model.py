@@ -92,6 +92,12 @@ class Config(Section):
             if cluster.store not in known:
                 listed = ", ".join(sorted(known)) or "none"
                 raise ValueError(f"cluster {cluster.name!r}: store {cluster.store!r} is not under stores ({listed})")
+            kept = cluster.companions
+            if kept.is_asked_for and not (self.encryption.enabled or kept.allow_unencrypted):
+                raise ValueError(
+                    f"cluster {cluster.name!r}: companions hold private keys, and encryption is off; to keep them in "
+                    "clear, say companions.allow_unencrypted: true"
+                )
         return self
 
     def store(self, name: str) -> StoreSection:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etcd_dr import boltdb
-from etcd_dr.domain.database import DatabaseStatus, HashKv
+from etcd_dr.domain.database import NEVER_COMPACTED, DatabaseStatus, HashKv
 from etcd_dr.domain.drill import DrillCheck
 from etcd_dr.domain.manifest import Manifest
 from etcd_dr.errors import RevisionUnavailable
@@ -83,7 +83,10 @@ def _hash_check(plain: Path, running: RunningMember, status: DatabaseStatus, dea
         ours = boltdb.hash_kv(plain, revision=live.revision, compact_revision=live.compact_revision)
     except RevisionUnavailable as error:
         return DrillCheck("hash", f"HashKV could not be compared: {error.message}", passed=None)
-    place = f"revision {live.revision}, compacted at {live.compact_revision}"
+    compacted = (
+        "never compacted" if live.compact_revision == NEVER_COMPACTED else f"compacted at {live.compact_revision}"
+    )
+    place = f"revision {live.revision}, {compacted}"
     if live.hash == ours.hash:
         return DrillCheck("hash", f"same HashKV {live.hash} at {place}", passed=True)
     return DrillCheck("hash", f"HashKV {live.hash} at {place}, the file has {ours.hash}", passed=False)
