@@ -45,9 +45,11 @@ class LoopThread:
 
     def run(self, coroutine: Coroutine[Any, Any, T], *, seconds: float) -> T:
         """Return the result of a coroutine. Raises TimeoutError, LoopClosed, and what the coroutine raises."""
-        future = self.submit(_within(coroutine, seconds))
         try:
-            return future.result()
+            return self.submit(_within(coroutine, seconds)).result()
+        except LoopClosed:
+            coroutine.close()
+            raise
         except CancelledError as error:
             raise LoopClosed from error
 
