@@ -29,7 +29,7 @@ def operator(double: TalosDouble, directory: Path) -> Iterator[Callable[[str], l
         "talos": {"config_file": str(config)},
         "store": "main",
         "schedule": {"cron": "0 3 * * *"},
-        "health": {"interval": "1s"},
+        "health": {"interval": "5s"},
     }
     settings = {
         "clusters": [cluster],
@@ -42,12 +42,16 @@ def operator(double: TalosDouble, directory: Path) -> Iterator[Callable[[str], l
     file.write_text(yaml.safe_dump(settings))
     process = start_child([Path(sys.executable).with_name("etcd-dr"), "operator", "--config", file], log=log)
     try:
-        yield lambda event: [
-            told for line in log.read_text().splitlines() if (told := json.loads(line))["event"] == event
-        ]
+        yield lambda event: [told for told in _lines(log) if told["event"] == event]
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=40)
+
+
+def _lines(log: Path) -> list[dict[str, object]]:
+    """Return what was logged; the last line may be in the making."""
+    whole = log.read_text().rpartition("\n")[0]
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def test_first_snapshot_is_taken_at_once_with_the_least_role(shared_talos: TalosDouble, tmp_path: Path) -> None:
