@@ -7,7 +7,7 @@ from datetime import timedelta
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from etcd_dr.domain.recovery.journal import RecoveryState
+from etcd_dr.domain.recovery.journal import Facts, RecoveryState
 from etcd_dr.entrypoints.cli.human import count, duration, plain
 from etcd_dr.entrypoints.cli.recover.candidate_page import loss_words
 from etcd_dr.entrypoints.cli.tables import facts, styled
@@ -22,6 +22,21 @@ def outcome_page(outcome: RecoveryOutcome) -> Group:
         parts += [Text(""), Text("what is left to you:"), *(Text(f"  {plain(each)}") for each in report.afterwards)]
     parts += [styled(f"warning: {warning}", "doubtful") for warning in outcome.warnings]
     return Group(*parts)
+
+
+def _verified(found: Facts) -> list[tuple[str, str]]:
+    rows = []
+    if found.get("hash") is not None:
+        predicted = ", as predicted" if found.get("is_as_predicted") else ""
+        rows.append(
+            (
+                "HashKV",
+                f"{found['hash']} on {found.get('members')} members at revision {found.get('revision')}{predicted}",
+            )
+        )
+    if found.get("written_at_revision") is not None:
+        rows.append(("write and read", f"through the quorum, at revision {found['written_at_revision']}"))
+    return rows
 
 
 def _headline(outcome: RecoveryOutcome) -> Text:
