@@ -195,6 +195,12 @@ NOT_REACHED = Meaning(
     "not reached: {reason}",
     "Check name, port, firewall and proxy (HTTPS_PROXY, NO_PROXY): curl -sv {endpoint} -o /dev/null",
 )
+SILENT = Meaning(
+    StoreUnreachable,
+    "the store takes connections and does not answer in time: {reason}",
+    "Look into the store's log, and at what stands before it (proxy, firewall); see whether it answers at all: "
+    "curl -sv -m 20 {endpoint} -o /dev/null. If it is only slow, raise call_timeout and read_timeout.",
+)
 BROKEN_OFF = Meaning(
     StoreUnreachable,
     "the connection broke off: {reason}",
