@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import MemberVerdict, QuorumStanding
 from etcd_dr.domain.recovery.candidate import Way
 from etcd_dr.domain.recovery.clues import Cause
 from etcd_dr.domain.recovery.journal import RecoveryState
 from etcd_dr.domain.recovery.plan import Plan
+from etcd_dr.domain.recovery.wishes import Wishes
 from etcd_dr.errors import EtcdError, NothingPossible
 from real.recovery_decider import Decider
 from real.recovery_rig import RecoveryRig
@@ -234,3 +236,25 @@ def test_store_of_another_cluster_is_not_restored_from(
 
     assert whole.standing is QuorumStanding.MAY_RETURN
     assert any("other means" in note for note in whole.notes)
+
+
+@pytest.mark.every_etcd
+def test_every_version_is_judged_started_and_rebuilt_alike(make_rig: MakeRig) -> None:
+    """Stopped members are read, started again, and the last one left makes a new cluster where its tools can."""
+    rig = make_rig()
+    rig.fill(20)
+    rig.stop("m1", "m2", "m3")
+    found = Decider(rig).survey().assessment
+
+    started = recover(rig)
+    rig.end_all()
+    rig.wipe("m1", "m2")
+    version = EtcdVersion.parse(rig.cluster.binaries.version)
+    wishes = Wishes(no_bump=version is not None and not version.can_bump)
+    rebuilt = Decider(rig).plan(wishes)
+    outcome = Decider(rig).carry_out(rebuilt)
+
+    assert {member.verdict for member in found.members} == {MemberVerdict.DOWN}
+    assert (started.way, rebuilt.way, rebuilt.chosen.target) == (Way.START, Way.REBUILD, "m3")
+    assert outcome.state is RecoveryState.FINISHED
+    assert rig.value_of("/registry/pods/00019") == b"value-19"

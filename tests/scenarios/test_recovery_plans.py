@@ -239,8 +239,21 @@ def test_one_wiped_member_is_replaced_while_the_others_serve() -> None:
         (7, "promote-learner", "cp2"),
         (8, "await-cluster", ""),
         (9, "verify-cluster", ""),
+        (10, "take-snapshot", ""),
     ]
     assert (plan.source, plan.expected) == (None, None)
+
+
+def test_member_with_wrong_data_is_stopped_before_a_snapshot_is_taken() -> None:
+    """It might be the one that is asked for the snapshot."""
+    world = AssessmentWorld()
+    world.take_snapshot()
+    world.cluster["cp3"].diverge()
+
+    order = [kind for _, kind, _ in kinds(world.plan())]
+
+    assert order.count("take-snapshot") == 1
+    assert order[-1] == "take-snapshot"
 
 
 def test_joining_member_is_told_of_all_members() -> None:

@@ -75,7 +75,7 @@ class MemberAssessment:
     `id` is None for a member that only the configuration knows. `revision`, `raft_term` and `applied_index` are the
     newest that were seen of it, live or on its disk. `cause` names what keeps it down, where something does
     (domain/recovery/clues.py, `Cause`), empty otherwise. `can_be_source`: its database was seen, and nothing speaks
-    against building a new cluster from it. `endpoint` is the client URL by which it is asked from here.
+    against building a new cluster from it. `is_live`: it answers, whatever its data is worth. `endpoint` is the client URL by which it is asked from here.
     """
 
     name: str
@@ -99,6 +99,7 @@ class MemberAssessment:
     version: str | None = None
     alarms: tuple[str, ...] = ()
     is_leader: bool = False
+    is_live: bool = False
 
     @property
     def launch(self) -> Launch | None:

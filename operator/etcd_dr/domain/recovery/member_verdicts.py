@@ -78,6 +78,7 @@ class _Case:
             version=(status.version if status else None) or (sight.etcd_version if sight else None),
             alarms=self._scene.alarms.get(member_id, ()) if member_id is not None else (),
             is_leader=bool(status and status.is_leader),
+            is_live=row.seen is not None,
             **self._numbers,
         )
 

@@ -17,6 +17,7 @@ from etcd_dr.domain.recovery import cluster_steps, data_steps, node_steps
 from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment
 from etcd_dr.domain.recovery.draft import Draft
 from etcd_dr.domain.recovery.identity import expected_ids
+from etcd_dr.domain.recovery.lost_files import NOTHING_LOST, LostFiles
 from etcd_dr.domain.recovery.plan import ExpectedCluster, ExpectedMember, SourceChoice
 from etcd_dr.domain.recovery.room import Room
 from etcd_dr.domain.recovery.seats import Seating
@@ -38,6 +39,7 @@ class NewCluster:
     room: Room
     etcdutl_minor: str | None
     survivor: MemberAssessment | None = None
+    lost_files: LostFiles = NOTHING_LOST
 
 
 def expected_cluster(seating: Seating, token: str) -> ExpectedCluster:
@@ -151,6 +153,10 @@ def _replace_data(draft: Draft, seating: Seating) -> None:
 
 
 def _bring_up(draft: Draft, decided: NewCluster) -> None:
+    draft.begin_phase()
+    for seat in decided.seating.seats:
+        if paths := decided.lost_files.put_back_on(seat.node):
+            node_steps.put_companions(draft, seat.node, paths)
     draft.begin_phase()
     for seat in decided.seating.seats:
         node_steps.start_etcd(draft, seat.node, why="all members start together, because each alone has no quorum")

@@ -10,6 +10,7 @@ from etcd_dr.domain.recovery.step import (
     FenceWriters,
     LiftFence,
     PlaceData,
+    PutCompanions,
     SetDataAside,
     StartEtcd,
     StopEtcd,
@@ -46,6 +47,18 @@ def stop_etcd(draft: Draft, node: str, *, why: str) -> None:
         why=why,
         check="its process is gone and stays away",
         undo="etcd is started as it was before, if it ran",
+    )
+
+
+def put_companions(draft: Draft, node: str, paths: Sequence[str]) -> None:
+    count = f"{len(paths)} files" if len(paths) > 1 else paths[0]
+    draft.add(
+        PutCompanions,
+        node=node,
+        paths=tuple(paths),
+        title=f"put {count} back on {node}",
+        why="the snapshot has them beside the database, and the node has lost them",
+        check="each is there; one that exists already is left as it is",
     )
 
 

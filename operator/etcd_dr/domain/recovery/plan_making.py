@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
 from etcd_dr.domain.recovery.afterwards import afterwards
@@ -10,6 +11,7 @@ from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment
 from etcd_dr.domain.recovery.candidate import Candidate, Way
 from etcd_dr.domain.recovery.facts import facts_of
 from etcd_dr.domain.recovery.gentle_plans import repair_steps, start_steps
+from etcd_dr.domain.recovery.lost_files import NOTHING_LOST, LostFiles
 from etcd_dr.domain.recovery.new_cluster_plan import (
     NewCluster,
     expected_cluster,
@@ -22,7 +24,7 @@ from etcd_dr.domain.recovery.replacement_plan import replacement_steps
 from etcd_dr.domain.recovery.revision_bump import bump_for, estimated_revision
 from etcd_dr.domain.recovery.room import room_for
 from etcd_dr.domain.recovery.seats import seat_members
-from etcd_dr.domain.recovery.step import Step
+from etcd_dr.domain.recovery.step import PutCompanions, Step
 from etcd_dr.domain.recovery.versions import fit_versions
 from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 from etcd_dr.errors import NothingPossible, UsageError
@@ -36,6 +38,7 @@ def make_plan(
     stamp: Stamp,
     refused: Sequence[Candidate] = (),
     wishes: Wishes = NO_WISHES,
+    lost_files: LostFiles = NOTHING_LOST,
 ) -> Plan:
     """Return the plan of a candidate that `propose` made of the same assessment and catalogue.
 
@@ -49,6 +52,10 @@ def make_plan(
             next_step=f"See what is possible: etcd-dr recover plan --cluster {assessment.cluster}",
         )
     decided = _decide(assessment, candidate, catalogue, stamp, wishes)
+    if decided is not None:
+        decided = replace(decided, lost_files=lost_files)
+    steps = new_cluster_steps(assessment, decided) if decided else _steps(assessment, candidate, catalogue, lost_files)
+    restored = frozenset(step.node for step in steps if isinstance(step, PutCompanions))
     return Plan(
         recovery_id=stamp.recovery_id,
         cluster=assessment.cluster,
@@ -62,8 +69,11 @@ def make_plan(
         highest_revision_seen=assessment.highest_revision_seen,
         source=decided.source if decided else None,
         expected=expected_cluster(decided.seating, decided.token) if decided else None,
-        steps=new_cluster_steps(assessment, decided) if decided else _steps(assessment, candidate, catalogue),
-        afterwards=afterwards(assessment, candidate.way, decided, stamp.recovery_id, knows_store=catalogue is not None),
+        steps=steps,
+        afterwards=(
+            *lost_files.left_to_people(restored),
+            *afterwards(assessment, candidate.way, decided, stamp.recovery_id, knows_store=catalogue is not None),
+        ),
         statements=dict(assessment.statements),
     )
 
@@ -143,14 +153,16 @@ def survivor_source(survivor: MemberAssessment) -> SourceChoice:
     )
 
 
-def _steps(assessment: Assessment, candidate: Candidate, catalogue: Catalogue | None) -> tuple[Step, ...]:
+def _steps(
+    assessment: Assessment, candidate: Candidate, catalogue: Catalogue | None, lost_files: LostFiles
+) -> tuple[Step, ...]:
     match candidate.way:
         case Way.START:
             return start_steps(assessment, candidate, takes_snapshot=catalogue is not None)
         case Way.REPAIR:
             return repair_steps(assessment, candidate, takes_snapshot=catalogue is not None)
         case Way.REPLACE:
-            return replacement_steps(assessment, candidate, takes_snapshot=catalogue is not None)
+            return replacement_steps(assessment, candidate, takes_snapshot=catalogue is not None, lost_files=lost_files)
         case _:
             raise UsageError(
                 "is healthy: there is nothing to recover",

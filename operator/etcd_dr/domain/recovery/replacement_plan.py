@@ -12,6 +12,7 @@ from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment
 from etcd_dr.domain.recovery.candidate import Candidate
 from etcd_dr.domain.recovery.draft import Draft
 from etcd_dr.domain.recovery.gentle_plans import absent_ids, lowest_live
+from etcd_dr.domain.recovery.lost_files import NOTHING_LOST, LostFiles
 from etcd_dr.domain.recovery.room import WAL_BYTES
 from etcd_dr.domain.recovery.step import Step
 
@@ -19,7 +20,9 @@ _LEAST_DEADLINE_SECONDS = 300.0
 _SLOWEST_CATCH_UP = 10_000_000  # bytes per second that a learner receives on a bad day
 
 
-def replacement_steps(assessment: Assessment, candidate: Candidate, *, takes_snapshot: bool) -> tuple[Step, ...]:
+def replacement_steps(
+    assessment: Assessment, candidate: Candidate, *, takes_snapshot: bool, lost_files: LostFiles = NOTHING_LOST
+) -> tuple[Step, ...]:
     """Return the steps for the member that the candidate names."""
     member = assessment.member(candidate.target)
     joins = joined_list(assessment, member)
@@ -27,7 +30,8 @@ def replacement_steps(assessment: Assessment, candidate: Candidate, *, takes_sna
     size = max((m.database_bytes or 0 for m in assessment.members if m.verdict.answers), default=0)
     draft = Draft()
     data_steps.preflight(draft, node_bytes={member.node: size + WAL_BYTES})
-    if takes_snapshot:
+    # A member that answers with wrong data might be the one that is asked for it.
+    if takes_snapshot and not member.is_live:
         cluster_steps.take_snapshot(draft, why="while a member is replaced the cluster can lose one less")
     draft.begin_phase()
     node_steps.stop_etcd(draft, member.node, why="a removed member must not run on")
@@ -36,11 +40,16 @@ def replacement_steps(assessment: Assessment, candidate: Candidate, *, takes_sna
     draft.begin_phase()
     node_steps.set_data_aside(draft, member.node)
     cluster_steps.add_learner(draft, member=name, peer_urls=joins[name])
+    if paths := lost_files.put_back_on(member.node):
+        draft.begin_phase()
+        node_steps.put_companions(draft, member.node, paths)
     draft.begin_phase()
     node_steps.start_etcd(draft, member.node, why="it receives all data from the leader", joins=joins)
     deadline = max(_LEAST_DEADLINE_SECONDS, size / _SLOWEST_CATCH_UP)
     cluster_steps.promote_learner(draft, member=name, peer_urls=joins[name], deadline_seconds=deadline)
     _verify(draft, assessment, member)
+    if takes_snapshot:
+        cluster_steps.take_snapshot(draft, why="it shows that the cluster can be saved as it is now")
     return draft.steps
 
 

@@ -48,8 +48,8 @@ class AssessPorts:
     store: ObjectStore | None = None
     look_deadline: float = 30.0
     """One look at one node, its login included."""
-    store_deadline: float = 60.0
-    """Reading marker and catalogue."""
+    store_deadline: float = 180.0
+    """Reading marker and catalogue, with every manifest: one of them may show the highest revision."""
     limits: SnapshotLimits = field(default_factory=SnapshotLimits)
 
 
