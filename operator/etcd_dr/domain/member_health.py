@@ -122,8 +122,8 @@ def _answering(
         version=status.version,
         has_leader=bool(status.leader_id),
         answers_quorum_read=endpoint.quorum_read.is_known if endpoint.quorum_read.was_asked else None,
-        revision=status.revision,
-        revision_lag=None if newest is None else newest - status.revision,
+        revision=status.revision or None,  # etcd begins at 1; Talos does not tell it
+        revision_lag=newest - status.revision if newest and status.revision else None,
         raft_term=status.raft_term,
         raft_applied_index=status.raft_applied_index,
         applied_lag=max(0, status.raft_index - status.raft_applied_index),

@@ -1,0 +1,189 @@
+"""Talos nodes in memory: bend their state, then ask the doctor or copy their databases.
+
+fleet = FakeFleet(3)
+fleet["10.0.0.2:50000"].fail("EtcdStatus", MemberTimeout("silent"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from etcd_dr.domain.cluster import Alarm, Member, MemberStatus
+from etcd_dr.domain.talos import (
+    DATA_DIRECTORY,
+    DATABASE_FILE,
+    FileEntry,
+    MountUse,
+    Resource,
+    ResourceKind,
+    ServiceReport,
+    TalosEvent,
+    TalosVersion,
+)
+from etcd_dr.errors import Cancelled, EtcdError
+from etcd_dr.ports.snapshot_source import SnapshotChunk
+
+
+class FakeStream:
+    """Implements ports.snapshot_source.SnapshotStream over bytes at hand."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._is_cancelled = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cancel()
+
+    def __iter__(self) -> Iterator[SnapshotChunk]:
+        for at in range(0, len(self._body), 1024):
+            if self._is_cancelled:
+                raise Cancelled("the stream was cancelled")
+            yield SnapshotChunk(self._body[at : at + 1024], None)
+
+    def cancel(self) -> None:
+        self._is_cancelled = True
+
+
+@dataclass
+class FakeNode:
+    """Implements ports.talos.TalosActor. `files` are read by path; `bodies` of a path are given one after the other."""
+
+    address: str
+    members: tuple[Member, ...] = ()
+    status: MemberStatus | None = None
+    reports: tuple[ServiceReport, ...] = ()
+    published: dict[tuple[str, str], Resource] = field(default_factory=dict)
+    directories: dict[str, tuple[FileEntry, ...]] = field(default_factory=dict)
+    files: dict[str, list[bytes]] = field(default_factory=dict)
+    failures: dict[str, EtcdError] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    is_closed: bool = False
+
+    def fail(self, call: str, error: EtcdError) -> None:
+        """Let every later call of that name fail."""
+        self.failures[call] = error
+
+    def _ask(self, call: str) -> None:
+        self.asked.append(call)
+        if call in self.failures:
+            raise self.failures[call]
+
+    def version(self, *, deadline: float) -> TalosVersion:
+        self._ask("Version")
+        return TalosVersion("v1.13.9", "metal")
+
+    def services(self, *, deadline: float) -> tuple[ServiceReport, ...]:
+        self._ask("ServiceList")
+        return self.reports
+
+    def etcd_status(self, *, deadline: float) -> MemberStatus:
+        self._ask("EtcdStatus")
+        if self.status is None:
+            raise EtcdError("no status", subject=self.address)
+        return self.status
+
+    def etcd_members(self, *, local: bool, deadline: float) -> tuple[Member, ...]:
+        self._ask("EtcdMemberList" if local else "EtcdMemberList through quorum")
+        return self.members
+
+    def etcd_alarms(self, *, deadline: float) -> tuple[Alarm, ...]:
+        self._ask("EtcdAlarmList")
+        return ()
+
+    def resource(self, kind: ResourceKind, id: str, *, deadline: float) -> Resource | None:  # noqa: A002 - Talos' word
+        self._ask(f"Get {kind.type}")
+        return self.published.get((kind.type, id))
+
+    def resources(self, kind: ResourceKind, *, deadline: float) -> tuple[Resource, ...]:
+        self._ask(f"List {kind.type}")
+        return tuple(found for (type_name, _), found in self.published.items() if type_name == kind.type)
+
+    def list_directory(self, path: str, *, deadline: float) -> tuple[FileEntry, ...] | None:
+        self._ask(f"List {path}")
+        return self.directories.get(path)
+
+    def mounts(self, *, deadline: float) -> tuple[MountUse, ...]:
+        self._ask("Mounts")
+        return ()
+
+    def logs(self, service: str, *, lines: int, deadline: float) -> str:
+        self._ask(f"Logs {service}")
+        return ""
+
+    def local_time(self, *, deadline: float) -> datetime:
+        self._ask("Time")
+        return datetime(2026, 8, 20, 12, tzinfo=UTC)
+
+    def read_file(self, path: str, *, limit_bytes: int, deadline: float) -> bytes:
+        return self._next_body(path)[:limit_bytes]
+
+    def snapshot(self, *, stall_deadline: float, total_deadline: float) -> FakeStream:
+        self._ask("EtcdSnapshot")
+        return FakeStream(b"")
+
+    def read_stream(self, path: str, *, stall_deadline: float, total_deadline: float) -> FakeStream:
+        return FakeStream(self._next_body(path))
+
+    def _next_body(self, path: str) -> bytes:
+        self._ask("Read")
+        bodies = self.files.get(path)
+        if not bodies:
+            raise EtcdError("Read: no such file", subject=self.address, context={"reason": "not-found"})
+        return bodies.pop(0) if len(bodies) > 1 else bodies[0]
+
+    def upload_snapshot(self, chunks: Iterable[bytes], *, deadline: float) -> None:
+        self._ask("EtcdRecover")
+        self.files["/var/lib/etcd.snapshot"] = [b"".join(chunks)]
+
+    def bootstrap(self, *, recover: bool, deadline: float) -> None:
+        self._ask("Bootstrap")
+
+    def reset(self, labels: Sequence[str], *, deadline: float) -> str:
+        assert labels, "a reset without labels would wipe the whole disk"
+        self._ask("Reset")
+        self.directories.pop(DATA_DIRECTORY, None)
+        self.files.pop(DATABASE_FILE, None)
+        return "actor"
+
+    def reboot(self, *, deadline: float) -> str:
+        self._ask("Reboot")
+        return "actor"
+
+    def remove_member(self, member_id: int, *, deadline: float) -> None:
+        self._ask("EtcdRemoveMemberByID")
+
+    @contextmanager
+    def events(
+        self, *, actor_id: str = "", tail: int = 0, stall_deadline: float, total_deadline: float
+    ) -> Iterator[Iterator[TalosEvent]]:
+        self._ask("Events")
+        yield iter(())
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class FakeFleet:
+    """Implements ports.talos.TalosFleet; `fleet[address]` is the node, which outlives its connections."""
+
+    def __init__(self, count: int) -> None:
+        self._nodes = {f"10.0.0.{i}:50000": FakeNode(f"10.0.0.{i}:50000") for i in range(1, count + 1)}
+
+    def __getitem__(self, address: str) -> FakeNode:
+        return self._nodes[address]
+
+    def nodes(self) -> Sequence[str]:
+        return tuple(self._nodes)
+
+    def open(self, address: str) -> FakeNode:
+        return self._nodes[address]
