@@ -30,6 +30,10 @@ class WorkPlace(Protocol):
         """Return the digest of a file, None where there is none."""
         ...
 
+    def is_same(self, path: Path, other: Path) -> bool:
+        """Whether two files hold the same bytes; False where one is missing."""
+        ...
+
     def size_bytes(self, path: Path) -> int | None:
         """Return the size of a file, None where there is none."""
         ...

@@ -51,6 +51,17 @@ class DirectoryWorkPlace:
                 return None
         return Digest.of_sha256(sha256.digest())
 
+    def is_same(self, path: Path, other: Path) -> bool:
+        with translated(path):
+            try:
+                with path.open("rb") as one, other.open("rb") as two:
+                    while (block := one.read(_BLOCK_BYTES)) == two.read(_BLOCK_BYTES):
+                        if not block:
+                            return True
+            except FileNotFoundError:
+                pass
+        return False
+
     def size_bytes(self, path: Path) -> int | None:
         with translated(path):
             try:

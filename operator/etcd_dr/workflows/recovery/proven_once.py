@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
-from etcd_dr.domain.digest import Digest
 from etcd_dr.domain.recovery.journal import Facts
+from etcd_dr.ports.work_place import WorkPlace
 
 
 class ProvenOnce:
-    """Answers by digest, for one run. A proof that failed is tried again by the next one who asks."""
+    """For one run. A proof that failed is tried again by the next one who asks."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._answers: dict[str, Facts] = {}
+        self._proven: list[tuple[Path, Facts]] = []
 
-    def facts(self, digest: Digest, prove: Callable[[], Facts]) -> Facts:
-        """Return what was found out about these bytes, proving them where nobody has; others wait for the first."""
-        key = str(digest)
+    def facts(self, path: Path, place: WorkPlace, prove: Callable[[], Facts]) -> Facts:
+        """Return what was found out about a file with these very bytes, proving it where nobody has; others wait."""
         with self._mutex:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            if key not in self._answers:
-                self._answers[key] = prove()
-            return dict(self._answers[key])
+            for other, facts in self._proven:
+                if place.is_same(path, other):
+                    return dict(facts)
+            found = prove()
+            self._proven.append((path, found))
+            return dict(found)

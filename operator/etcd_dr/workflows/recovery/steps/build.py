@@ -79,11 +79,10 @@ def _restore(step: BuildData, work: Work, directory: Path) -> None:
 def _proven(step: BuildData, work: Work, directory: Path) -> Facts:
     member_id, cluster_id = _identity(work, directory, member=step.member)
     database = directory / "member" / "snap" / "db"
-    digest = work.place.digest(database)
-    if digest is None:
+    if work.place.size_bytes(database) is None:
         raise _failed(step, "it has no database")
-    facts = work.proven.facts(digest, lambda: _proven_database(step, work, database))
-    return {"member_id": member_id, "cluster_id": cluster_id, "database_digest": str(digest), **facts}
+    facts = work.proven.facts(database, work.place, lambda: _proven_database(step, work, database))
+    return {"member_id": member_id, "cluster_id": cluster_id, **facts}
 
 
 def _proven_database(step: BuildData, work: Work, database: Path) -> Facts:

@@ -62,8 +62,9 @@ def fetch_stored(step: FetchSnapshot, work: Work) -> Facts:
             progress=work.ports.progress,
             overwrite=True,
         )
-    examination = boltdb.examine(path, with_hash_kv=True, check_trailer=manifest.trailer_digest is not None)
+    examination = boltdb.examine(path, with_hash_kv=True)  # its trailer is part of the digest that was compared
     status = _sound(examination, subject=step.snapshot_id)
+    _compare_trailer(examination, manifest, subject=step.snapshot_id)
     _compare(status.hash_kv, manifest.database.hash_kv, subject=step.snapshot_id)
     digest = manifest.plain_digest if examination.trailer.present else _append_trailer(work, path)
     return _facts(work, path, examination, status, digest=digest)
@@ -180,6 +181,17 @@ def _sound(examination: Examination, *, subject: str) -> DatabaseStatus:
             next_step="It cannot be recovered from. Abort, and choose another source: etcd-dr recover plan",
         )
     return examination.status
+
+
+def _compare_trailer(examination: Examination, manifest: Manifest, *, subject: str) -> None:
+    """The trailer that etcd sent was compared with the bytes when the snapshot was taken; it must be that one."""
+    told, found = manifest.trailer_digest, examination.trailer.digest
+    if told is not None and found != told.hex:
+        raise SnapshotDamaged(
+            f"its trailer is {found}, its manifest says {told.hex}",
+            subject=subject,
+            next_step="It cannot be recovered from. Abort, and choose another one: etcd-dr recover plan",
+        )
 
 
 def _compare(found: HashKv | None, told: StoredHashKv | None, *, subject: str) -> None:
