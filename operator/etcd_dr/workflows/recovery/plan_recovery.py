@@ -5,12 +5,14 @@ Everything here is read-only. Time and randomness come from the ports: each plan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.etcd_version import EtcdVersion
-from etcd_dr.domain.recovery.candidate import Candidate
+from etcd_dr.domain.recovery.candidate import Candidate, Way
 from etcd_dr.domain.recovery.facts import facts_of
+from etcd_dr.domain.recovery.lost_files import NOTHING_LOST, LostFiles
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.plan_making import make_plan
 from etcd_dr.domain.recovery.plan_stamp import Stamp
@@ -19,6 +21,9 @@ from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 from etcd_dr.domain.snapshot import time_text
 from etcd_dr.ports.clock import Clock, TokenSource
 from etcd_dr.workflows.recovery.assess_cluster import Survey
+
+FindLost = Callable[[Snapshot], LostFiles]
+_NEEDS_ITS_FILES = (Way.RESTORE, Way.REBUILD, Way.REPLACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +56,14 @@ def plan_recovery(
     author: PlanAuthor,
     chosen: Candidate | None = None,
     wishes: Wishes = NO_WISHES,
+    find_lost: FindLost | None = None,
 ) -> Plan:
     """Return the plan of `chosen`, else of what was wished for or is recommended.
 
-    Raises NothingPossible, which says what each way lacks, and UsageError where there is nothing to recover.
+    `find_lost` asks the nodes which files they lack of a snapshot's companions. Raises NothingPossible, which says what each way lacks, and UsageError where there is nothing to recover.
     """
     taken = chosen or choose(candidates, wishes, cluster=survey.assessment.cluster)
+    companions = _snapshot_with_companions(survey, taken) if taken.way in _NEEDS_ITS_FILES else None
     return make_plan(
         survey.assessment,
         taken,
@@ -64,7 +71,18 @@ def plan_recovery(
         stamp=author.stamp(),
         refused=[candidate for candidate in candidates if candidate is not taken],
         wishes=wishes,
+        lost_files=find_lost(companions) if find_lost and companions else NOTHING_LOST,
     )
+
+
+def _snapshot_with_companions(survey: Survey, taken: Candidate) -> Snapshot | None:
+    """Return the snapshot that the plan uses, else the newest that has companions, if it has any."""
+    catalogue = survey.catalogue.value
+    for snapshot in reversed(catalogue.snapshots if catalogue else ()):
+        is_meant = taken.way is not Way.RESTORE or str(snapshot.id) == taken.target
+        if is_meant and snapshot.manifest.companions is not None:
+            return snapshot
+    return None
 
 
 def facts_for(plan: Plan, survey: Survey) -> PlanFacts:

@@ -11,28 +11,34 @@ from pathlib import Path
 from etcd_dr import __version__
 from etcd_dr.bootstrap.assessment import assess_ports
 from etcd_dr.bootstrap.control_plane import open_control_plane
+from etcd_dr.bootstrap.envelope import make_decoder
 from etcd_dr.bootstrap.recovery import recovery_journal, recovery_ports
 from etcd_dr.bootstrap.stores import layout_of, open_store
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.bootstrap.tools import etcd_programs, make_restorer
 from etcd_dr.config import Target
+from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import Assessment, Statement
 from etcd_dr.domain.recovery.candidate import Candidate
+from etcd_dr.domain.recovery.lost_files import NOTHING_LOST, LostFiles
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, name_by_store
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.who import whoami
-from etcd_dr.errors import RecoveryError, StoreError
+from etcd_dr.errors import EtcdDrError, RecoveryError, StoreError
 from etcd_dr.ports.control_plane import ControlPlane
 from etcd_dr.ports.journal_store import JournalStore
 from etcd_dr.ports.object_store import ObjectStore
+from etcd_dr.workflows.find_missing_companions import find_missing_companions
+from etcd_dr.workflows.keep_companions import read_companions
 from etcd_dr.workflows.recovery.assess_cluster import Survey, assess_cluster
 from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, facts_for, plan_recovery, propose_recovery
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 
+_FILE_SECONDS = 15.0
 Starter = Callable[..., object]
 
 
@@ -68,7 +74,28 @@ class Session:
     def plan(self, look: Look, chosen: Candidate | None, wishes: Wishes) -> Plan:
         """Return the plan of what was chosen, else of what was wished or is recommended. Raises NothingPossible."""
         author = PlanAuthor(whoami(), __version__, self.surroundings.clock, self.surroundings.tokens)
-        return plan_recovery(look.survey, look.candidates, author=author, chosen=chosen, wishes=wishes)
+        return plan_recovery(
+            look.survey, look.candidates, author=author, chosen=chosen, wishes=wishes, find_lost=self._find_lost
+        )
+
+    def _find_lost(self, snapshot: Snapshot) -> LostFiles:
+        """Return which of a snapshot's companions the nodes lack, and whether they can be opened here."""
+        if self.control_plane is None or self.store is None:
+            return NOTHING_LOST
+        lacking = find_missing_companions(self.control_plane, snapshot.manifest.companions, deadline=_FILE_SECONDS)
+        if not lacking:
+            return NOTHING_LOST
+        return LostFiles(lacking, can_be_opened=self._opens_companions(self.store, snapshot))
+
+    def _opens_companions(self, store: ObjectStore, snapshot: Snapshot) -> bool:
+        facts = snapshot.manifest.companions
+        try:
+            decoder = make_decoder(self.target.encryption)
+            if facts is not None:
+                read_companions(store, self.layout, snapshot.id, facts, decoder=decoder)
+        except EtcdDrError:
+            return False  # they are left to people, and the plan says so
+        return facts is not None
 
     def facts_now(self, plan: Plan) -> PlanFacts:
         """Return the plan's facts as they are now."""
