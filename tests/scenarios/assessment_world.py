@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from etcd_dr.domain.answer import Answer
 from etcd_dr.domain.catalogue import ClusterMarker
 from etcd_dr.domain.certificate import Certificate, CertificateRole
 from etcd_dr.domain.cluster import Member, id_text
@@ -93,6 +94,13 @@ class AssessmentWorld:
             not_after=ended,
             source=url,
         )
+
+    def expire_own_certificate(self) -> None:
+        """Let our client certificate have ended an hour ago."""
+        own = self.probe.own.value or ()
+        ended = self.clock.now() - timedelta(hours=1)
+        told = [replace(c, not_after=ended) if c.role is CertificateRole.CLIENT else c for c in own]
+        self.probe.own = Answer(tuple(told))
 
     def add_learner(self, name: str) -> FakeNode:
         """Add a learner that is caught up, on a node of its own, and return the node."""

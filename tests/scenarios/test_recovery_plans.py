@@ -204,6 +204,21 @@ def test_expired_peer_certificates_are_renewed_and_not_waited_for() -> None:
     assert (found.way, found.target) == (Way.REPAIR, Cause.CERTIFICATE_EXPIRED.value)
 
 
+def test_our_own_expired_certificate_blinds_us_and_nothing_is_done() -> None:
+    """Every member refuses us and may be alive, whatever else is seen; the certificate is named."""
+    world = AssessmentWorld()
+    world.take_snapshot()
+    world.expire_own_certificate()
+    for name in ("cp1", "cp2", "cp3"):
+        world.cluster[name].tls_problem = "the client certificate has expired"
+        world.plane.node(name).wipe()
+
+    ways = world.propose()
+
+    assert [way for way in ALL_WAYS if ways[way].is_possible] == []
+    assert all("/client.crt" in ways[way].obstacle for way in (Way.START, Way.REBUILD, Way.RESTORE))
+
+
 def test_members_that_merely_lost_one_another_are_waited_for() -> None:
     """Nothing is down and nothing is wrong: the plan only waits and verifies."""
     world = AssessmentWorld()

@@ -21,7 +21,7 @@ from etcd_dr.domain.recovery.roster import Roster, call_roster
 from etcd_dr.domain.recovery.scene import Scene
 from etcd_dr.domain.recovery.standing import judge_standing
 from etcd_dr.domain.recovery.versions import common_version
-from etcd_dr.errors import UsageError
+from etcd_dr.errors import TlsRefused, UsageError
 
 
 def assess(gathered: Gathered) -> Assessment:
@@ -49,6 +49,7 @@ def assess(gathered: Gathered) -> Assessment:
         known_cluster_ids=scene.known_ids,
         dispute=scene.divergence.dispute,
         statements=dict(gathered.statements),
+        blinded=_blinded(gathered),
         alarms=tuple(sorted({kind for kinds in scene.alarms.values() for kind in kinds})),
     )
 
@@ -158,6 +159,24 @@ def _last_alive(gathered: Gathered, members: Sequence[MemberAssessment], *, is_h
     return None if latest is None else min(latest, gathered.at)
 
 
+def _expired_own(gathered: Gathered) -> Iterator[str]:
+    for certificate in gathered.observation.own_certificates.value or ():
+        if certificate.role is CertificateRole.CLIENT and certificate.not_after <= gathered.at:
+            yield (
+                f"our own client certificate ({certificate.source}) expired at {certificate.not_after.isoformat()}: "
+                "no member answers us until it is renewed, whatever its state"
+            )
+
+
+def _blinded(gathered: Gathered) -> str:
+    """Return why the silence of all members says nothing about them; empty: it does, or somebody answers."""
+    endpoints = gathered.observation.endpoints
+    is_refused = any(e.status.failure_code == TlsRefused.code for e in endpoints)
+    if not is_refused or any(e.latest_status is not None for e in endpoints):
+        return ""
+    return next(_expired_own(gathered), "")
+
+
 def _notes(gathered: Gathered, roster: Roster, members: Sequence[MemberAssessment], doubt: str) -> Iterator[str]:
     yield f"the members are those of {roster.source}"
     if doubt:
@@ -166,13 +185,7 @@ def _notes(gathered: Gathered, roster: Roster, members: Sequence[MemberAssessmen
         yield f"the store could not be asked: {gathered.catalogue.failure}"
     if gathered.marker_problem:
         yield f"the store does not say which cluster ids are ours: {gathered.marker_problem}"
-    own = gathered.observation.own_certificates.value or ()
-    for certificate in own:
-        if certificate.role is CertificateRole.CLIENT and certificate.not_after <= gathered.at:
-            yield (
-                f"our own client certificate ({certificate.source}) expired at {certificate.not_after.isoformat()}: "
-                "no member answers us until it is renewed, whatever its state"
-            )
+    yield from _expired_own(gathered)
     for member in members:
         if member.contradiction:
             yield f"{member.name}: {member.contradiction}; what is seen counts"

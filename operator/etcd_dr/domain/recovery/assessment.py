@@ -131,7 +131,8 @@ class Assessment:
     served, None when unknown. `would_tell` are commands or looks that would turn `CANNOT_TELL` into a verdict.
     `known_cluster_ids` are all ids that this cluster has had. `dispute` says that members' data differs and nothing
     tells whose is right: then a person decides. `statements` are the words it rests on, by member. `alarms` are the
-    kinds of alarm that are raised, whoever raised them: also members that are gone.
+    kinds of alarm that are raised, whoever raised them: also members that are gone. `blinded` says why no live member
+    could be asked for a reason of our own: then nothing is done, because they may be alive.
     """
 
     cluster: str
@@ -150,6 +151,7 @@ class Assessment:
     dispute: str = ""
     statements: Mapping[str, Statement] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    blinded: str = ""
 
     @property
     def voters(self) -> tuple[MemberAssessment, ...]:

@@ -69,6 +69,8 @@ def start(assessment: Assessment, rates: Rates) -> Candidate:
 def _why_not_start(
     assessment: Assessment, members: Sequence[MemberAssessment], by_hand: Sequence[MemberAssessment]
 ) -> str:
+    if assessment.blinded:
+        return assessment.blinded
     if assessment.standing is QuorumStanding.HELD:
         return "" if members or by_hand else "nothing that is down has its data"
     answering = [m for m in assessment.voters if m.verdict.answers and m not in held_back(assessment)]
@@ -146,6 +148,8 @@ def _hand_repairs(assessment: Assessment) -> Iterator[Candidate]:
 
 
 def _why_not_repair(assessment: Assessment) -> str:
+    if assessment.blinded:
+        return assessment.blinded
     able = [m for m in assessment.voters if m.verdict.may_vote_again]
     needed = quorum_size(len(assessment.voters))
     if assessment.standing is QuorumStanding.HELD or len(able) >= needed:

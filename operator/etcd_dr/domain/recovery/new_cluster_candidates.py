@@ -182,6 +182,8 @@ def _restore(
 def _not_lost(assessment: Assessment, *, roll_back: bool) -> str:
     """Return why no new cluster is made while the old one lives, may live, or may be alive for all we know."""
     match assessment.standing:
+        case _ if assessment.blinded:
+            return assessment.blinded
         case QuorumStanding.LOST_FOR_GOOD:
             return ""
         case QuorumStanding.HELD:
