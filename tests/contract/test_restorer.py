@@ -13,7 +13,7 @@ from etcd_dr.adapters.etcd_programs import InstalledPrograms
 from etcd_dr.adapters.etcdutl import EtcdutlRestorer
 from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster
 from etcd_dr.domain.etcd_version import EtcdVersion
-from etcd_dr.errors import Cancelled, FileUnreadable, SnapshotDamaged, ToolMissing, UsageError
+from etcd_dr.errors import Cancelled, FileUnreadable, LocalStorageFull, SnapshotDamaged, ToolMissing, UsageError
 from etcd_dr.ports.restorer import RestoreOrder, Restorer
 from fakes.restorer import DAMAGED, FakeRestorer
 from real.peers.etcd_tools import StockTools
@@ -248,3 +248,21 @@ def test_names_that_etcd_would_take_apart_are_refused(etcd_bench: Bench) -> None
 
     with pytest.raises(UsageError):
         etcd_bench.restore(order)
+
+
+@pytest.mark.every_etcd
+def test_disk_without_room_is_told_as_that(etcd_bench: Bench, etcd_binaries: EtcdBinaries, tmp_path: Path) -> None:
+    """A limit on the size of files fails like a full disk, in the tool's words; nothing is left."""
+    real = etcd_binaries.etcdutl or etcd_binaries.etcdctl
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    program = tools / real.name
+    program.write_text(f'#!/bin/sh\n[ "$1" = version ] || ulimit -f 8\nexec {real} "$@"\n')
+    program.chmod(0o755)
+    etcd_bench.restorer = EtcdutlRestorer(InstalledPrograms([tools]))
+
+    with pytest.raises(LocalStorageFull) as caught:
+        etcd_bench.restore(etcd_bench.order())
+
+    assert caught.value.subject == str(etcd_bench.directory)
+    assert etcd_bench.left == []

@@ -18,6 +18,7 @@ from etcd_dr.adapters.local_cluster.gateway import encoded
 from real.etcd_command_line import command_line
 from real.peers.etcd_tools import StockTools
 from scenarios.command_line import CommandLine
+from scenarios.documented_json import differences, examples
 
 FreshCluster = Callable[..., LocalCluster]
 
@@ -72,6 +73,20 @@ def test_snapshot_is_restored_started_and_compared(
     assert listed["proof"] == done.document["proof"]
     assert listed["snapshot"]["level"] == "restorable"
     assert list(rooms.iterdir()) == []
+
+
+def test_answers_have_the_documented_keys(
+    fresh_cluster: FreshCluster, command: Callable[[LocalCluster], CommandLine]
+) -> None:
+    """Programs are written against docs/json-output.md."""
+    cluster = fresh_cluster(size=1)
+    write(cluster)
+    cli = command(cluster)
+    assert cli("snapshot", "save").status == 0
+
+    for words in ("drill run", "drill list"):
+        printed = cli(*words.split(), "-o", "json").document
+        assert list(differences(examples()[words], printed)) == []
 
 
 def test_leases_that_run_out_meanwhile_do_no_harm(

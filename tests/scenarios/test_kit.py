@@ -25,6 +25,7 @@ from fakes.etcd_database import EtcdDatabase
 from fakes.restorer import FakeRestorer
 from fakes.throwaway_member import FakeMemberHost
 from scenarios.command_line import CommandLine
+from scenarios.documented_json import differences, examples
 from scenarios.snapshot_world import SnapshotWorld
 
 
@@ -232,6 +233,15 @@ def test_command_makes_a_kit_whose_configuration_is_the_clusters(cli: CommandLin
     assert (tmp_path / "kit" / "etcd-dr.yaml").read_text() == (tmp_path / "kit2" / "etcd-dr.yaml").read_text()
     assert made.document["needed"] == [{"setting": "etcd.password_file", "path": str(tmp_path / "password")}]
     assert "very secret" not in "".join(path.read_text() for path in (tmp_path / "kit").iterdir())
+
+
+def test_answers_have_the_documented_keys(cli: CommandLine, tmp_path: Path) -> None:
+    """Programs are written against docs/json-output.md."""
+    made = cli("kit", "create", tmp_path / "kit", "-o", "json").document
+    checked = cli("kit", "check", tmp_path / "kit", "-o", "json").document
+
+    assert list(differences(examples()["kit create"], made)) == []
+    assert list(differences(examples()["kit check"], checked)) == []
 
 
 def test_command_ends_with_the_worst_answer(cli: CommandLine, tmp_path: Path) -> None:
