@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -28,18 +27,16 @@ class FarShell(LocalShell):
 
 
 @pytest.fixture(params=["sh", "busybox"])
-def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FarShell]:
+def shell(request: pytest.FixtureRequest, tmp_path: Path, stock_program: Callable[[str], Path]) -> Iterator[FarShell]:
     """A node's shell: this machine's tools, or busybox and nothing else on its PATH."""
     if request.param == "sh":
         yield _shell("sh")
         return
-    busybox = shutil.which("busybox")
-    if busybox is None:
-        pytest.skip("no busybox at hand: install busybox-static")
+    busybox = stock_program("busybox")
     applets = tmp_path / "applets"
     applets.mkdir()
     subprocess.run([busybox, "--install", "-s", applets], check=True)
-    yield _shell("env", "-i", f"PATH={applets}", busybox, "sh")
+    yield _shell("env", "-i", f"PATH={applets}", str(busybox), "sh")
 
 
 def _shell(*program: str) -> FarShell:

@@ -4,7 +4,7 @@
 
     .tools/etcd-<version>/{etcd,etcdctl,etcdutl}     one directory per version; the binary itself says which it is
     .tools/bin/{age,age-keygen,zstd}                 for undoing our envelope with programs that are not ours
-    .tools/bin/sshd, .tools/lib                      a real ssh server for the drivers that reach nodes over ssh
+    .tools/bin/{sshd,busybox}, .tools/lib            a real ssh server, and the poorest node that it may serve
 
 Standard library only: this runs before anything is installed. One module per place that programs come from; each
 place may fail (no such distribution, no network, no compiler) and says so in one line while the others go on.

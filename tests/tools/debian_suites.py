@@ -20,7 +20,7 @@ ETCD_SUITES = ("bookworm", "trixie", "sid")
 # The oldest suite asks for the oldest C library, so its programs run on every machine that is still in use.
 PROGRAM_SUITE = ETCD_SUITES[0]
 # Program in bin/ -> the package it comes in.
-PROGRAMS = {"age": "age", "age-keygen": "age", "zstd": "zstd", "sshd": "openssh-server"}
+PROGRAMS = {"age": "age", "age-keygen": "age", "zstd": "zstd", "sshd": "openssh-server", "busybox": "busybox-static"}
 # Program -> a package with a library that machines without the program lack, and the library's name; put into lib/.
 LIBRARIES = {"sshd": ("libwrap0", "libwrap.so.0")}
 
@@ -90,7 +90,7 @@ def fetch(place: Place, suite: str, *, archive: str, with_etcd: bool, programs: 
 
 
 def _program(unpacked: Path, name: str) -> Path | None:
-    found = (unpacked / "usr" / directory / name for directory in ("bin", "sbin"))
+    found = (unpacked / directory / name for directory in ("usr/bin", "usr/sbin", "bin"))
     return next((path for path in found if path.is_file()), None)
 
 

@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 
 from etcd_dr.adapters.local_cluster.child import start_child
+from etcd_dr.adapters.process_table import command_line
 
 _RESTART_SECONDS = 0.3
 _STOP_SECONDS = 10.0
@@ -102,7 +103,11 @@ class Unit:
                 return
         self.is_wanted, self.state = True, "active"
         environ = {"PATH": os.environ.get("PATH", ""), **self.environment()}
-        self.process = start_child(self.command(), log=self.log, environ=environ)
+        command = self.command()
+        process = start_child(command, log=self.log, environ=environ)
+        while process.poll() is None and command_line(process.pid)[:1] != (command[0],):
+            time.sleep(0.005)  # until then it is the starter's helper, and no main process
+        self.process = process
 
     def stop(self) -> None:
         self.is_wanted = False

@@ -156,7 +156,10 @@ def _archive_of(source: Path) -> Callable[[Write], None]:
     """Return what pushes the directory as a tar archive that ends with the digests of its files."""
 
     def push(write: Write) -> None:
-        with tarfile.open(fileobj=_Sink(write), mode="w|", format=tarfile.GNU_FORMAT, bufsize=_READ_BYTES) as archive:
+        # Not tarfile's stream mode ("w|"): its buffer is copied once for each piece that is added.
+        with tarfile.TarFile(
+            fileobj=_Sink(write), mode="w", format=tarfile.GNU_FORMAT, copybufsize=_READ_BYTES
+        ) as archive:
             digests = []
             for directory, names, files in os.walk(source):
                 names.sort()
@@ -209,11 +212,12 @@ class _Sink(io.RawIOBase):
 
     def __init__(self, write: Write) -> None:
         self._write = write
+        self._written = 0
 
-    def writable(self) -> bool:
-        return True
+    def tell(self) -> int:
+        return self._written
 
     def write(self, chunk: Any) -> int:
-        raw = bytes(chunk)
-        self._write(raw)
-        return len(raw)
+        self._write(chunk)
+        self._written += len(chunk)
+        return len(chunk)

@@ -32,6 +32,7 @@ PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 export LC_ALL PATH
 umask 077
 pause() { sleep 0.25 2>/dev/null || sleep 1; }
+settle() { sync -- "$@" 2>/dev/null || sync; }
 """
 
 PAUSES_PER_SECOND = 4
@@ -64,7 +65,6 @@ if [ -n "$w" ]; then
   fi
 fi
 is_ours() { [ -f "$1/$mark" ] && [ "$(cat -- "$1/$mark")" = "$id" ]; }
-settle() { sync -- "$@" 2>/dev/null || sync; }
 clear_partials() {
   for old in "$partial"* ${w_partial:+"$w_partial"*}; do
     if [ -e "$old" ]; then
@@ -166,9 +166,11 @@ for new in "$partial" "$w_partial"; do
   if [ -z "$new" ]; then continue; fi
   if [ -n "$owner" ]; then chown -R -- "$owner" "$new"; fi
   chmod -- "$mode" "$new"
+  for file in "$new"/* "$new"/member/* "$new"/member/snap/* "$new"/member/wal/*; do
+    if [ -e "$file" ]; then settle "$file"; fi
+  done
   settle "$new"
 done
-sync
 if [ -n "$w" ]; then
   if [ -e "$w" ] && is_ours "$w"; then rm -rf -- "$w"; fi
   if [ -e "$w" ]; then rmdir -- "$w"; fi
@@ -275,7 +277,7 @@ mkdir -p -- "$(dirname -- "$1")"
 part=$1.etcd-dr-part
 cat > "$part"
 chmod -- "$2" "$part"
-sync -- "$part" 2>/dev/null || sync
+settle "$part"
 if ln -- "$part" "$1" 2>/dev/null; then rm -f -- "$part"; else rm -f -- "$part"; exit {IS_THERE}; fi
 """
 
@@ -284,8 +286,9 @@ WRITE_FILE = """\
 mkdir -p -- "$(dirname -- "$1")"
 cat > "$1.etcd-dr-part"
 chmod -- "$2" "$1.etcd-dr-part"
-sync -- "$1.etcd-dr-part" 2>/dev/null || sync
+settle "$1.etcd-dr-part"
 mv -f -- "$1.etcd-dr-part" "$1"
+settle "$(dirname -- "$1")"
 """
 
 _FIND = """\

@@ -42,9 +42,7 @@ _AS_ROOT = {
     "always": 'exec sudo -n -- sh -c "$@"',
     "never": 'exec sh -c "$@"',
 }
-_SUDO_REFUSES = re.compile(
-    r"sudo: .*(password|not in the sudoers|not allowed|no tty|command not found)|sudo: not found"
-)
+_SUDO_REFUSES = re.compile(r"(^|\n)sudo: |is not in the sudoers file|is not allowed to (execute|run)")
 _LOGIN_REFUSED = re.compile(
     r"permission denied \(|too many authentication failures|this account is currently not available|account has expired"
     r"|no supported authentication methods",

@@ -44,7 +44,7 @@ _MOVE_AWAY = """\
 mkdir -p -- "$3"
 if [ ! -e "$3/$2.ran" ]; then
   if [ -e "$1/$2" ]; then echo yes; else echo no; fi > "$3/$2.ran.part"
-  sync
+  settle "$3/$2.ran.part"
   mv -- "$3/$2.ran.part" "$3/$2.ran"
 fi
 if [ -e "$1/$2" ]; then
@@ -54,7 +54,7 @@ if [ -e "$1/$2" ]; then
     mv -- "$3/$2" "$3/$2.older-$older"
   fi
   mv -- "$1/$2" "$3/$2"
-  sync
+  settle "$1" "$3"
 fi
 cat -- "$3/$2.ran"
 """
@@ -63,7 +63,7 @@ _MOVE_BACK = f"""\
 if [ -e "$1/$2" ]; then exit 0; fi
 if [ ! -e "$3/$2" ]; then exit {scripts.IS_ABSENT}; fi
 mv -- "$3/$2" "$1/$2"
-sync
+settle "$1" "$3"
 """
 
 # $4 is the copy that joins, written there before; the original is kept first and moved last.
@@ -73,13 +73,13 @@ if [ ! -e "$3/$2.original" ]; then
   mv -- "$3/$2.original.part" "$3/$2.original"
 fi
 mv -f -- "$3/$4" "$3/$2"
-sync
+settle "$3"
 """
 
 _RESTORE = """\
 if [ ! -e "$3/$2.original" ]; then exit 0; fi
 if [ -e "$1/$2" ]; then mv -f -- "$3/$2.original" "$1/$2"; else mv -f -- "$3/$2.original" "$3/$2"; fi
-sync
+settle "$1" "$3"
 """
 
 _RAN = 'if [ -e "$1/$2.ran" ]; then cat -- "$1/$2.ran"; fi\n'

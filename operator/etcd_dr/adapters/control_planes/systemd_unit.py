@@ -37,14 +37,15 @@ ran=$4/$2/$1.ran
 if [ ! -e "$ran" ]; then
   mkdir -p -- "$4/$2"
   case $(systemctl show -p ActiveState --value -- "$1") in inactive|'') echo no ;; *) echo yes ;; esac > "$ran.part"
-  sync
+  settle "$ran.part"
   mv -- "$ran.part" "$ran"
+  settle "$4/$2"
 fi
 mkdir -p -- "$3/$1.d"
 printf '[Unit]\\n# Written by etcd-dr: kept down by recovery %s until it ends.\\nAssertPathExists=%s\\n' \\
   "$2" "/etcd-dr-recovery-$2-keeps-this-unit-down" > "$3/$1.d/zz-etcd-dr-$2.conf.part"
 mv -f -- "$3/$1.d/zz-etcd-dr-$2.conf.part" "$3/$1.d/zz-etcd-dr-$2.conf"
-sync
+settle "$3/$1.d/zz-etcd-dr-$2.conf" "$3/$1.d"
 systemctl daemon-reload
 systemctl stop --no-block -- "$1"
 left=$5
@@ -68,7 +69,7 @@ rm -f -- "$3/$1.d/zz-etcd-dr-$2.conf"
 for other in "$3/$1.d"/zz-etcd-dr-*.conf; do
   if [ -e "$other" ]; then printf '%s\\n' "$other"; exit {scripts.IN_THE_WAY}; fi
 done
-sync
+if [ -d "$3/$1.d" ]; then settle "$3/$1.d"; fi
 systemctl daemon-reload
 pid=$(systemctl show -p MainPID --value -- "$1")
 if [ "${{pid:-0}}" != 0 ]; then exit 0; fi
@@ -90,7 +91,7 @@ _FORGET_JOINING = f"""\
 if [ -e "$3/$1.d/{_JOIN_MARK}$2.conf" ]; then
   mkdir -p -- "$4/$2"
   mv -f -- "$3/$1.d/{_JOIN_MARK}$2.conf" "$4/$2/$1.joined.conf"
-  sync
+  settle "$3/$1.d" "$4/$2"
   systemctl daemon-reload
 fi
 """
@@ -233,7 +234,7 @@ class SystemdService:
             )
 
     def _unfence(self, name: str, *, recovery_id: str, until: float) -> None:
-        script = 'rm -f -- "$3/$1.d/zz-etcd-dr-$2.conf"; sync; systemctl daemon-reload\n'
+        script = 'rm -f -- "$3/$1.d/zz-etcd-dr-$2.conf"; systemctl daemon-reload\n'
         self._run(script, *self._places(name, recovery_id), until=until)
 
     def _places(self, name: str, recovery_id: str) -> tuple[str, str, str, str]:
