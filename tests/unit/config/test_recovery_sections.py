@@ -49,7 +49,12 @@ def test_kits_copy_means_the_same() -> None:
         {
             "schedule": {"cron": "@hourly", "jitter": "90s"},
             "drill": {"objective": "15m", "max_age": "10d"},
-            "companions": {"files": ["/etc/kubernetes/pki"]},
+            "companions": {"files": ["/etc/kubernetes/pki"], "kubeadm": True},
+            "control_plane": {
+                "platform": "static-pod",
+                "nodes": [{"name": "cp1", "address": "10.0.0.1"}, {"name": "cp2"}],
+                "ssh": {"user": "ops", "identity_file": "/k/ssh", "options": ["ProxyJump=bastion"]},
+            },
             "health": {"thresholds": {"revision_lag": 5}},
         },
         tools={"directories": ["/opt/etcd"]},
