@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from etcd_dr.adapters.stores.s3.client import Patience, build_client
+from etcd_dr.adapters.stores.s3.client import Patience, build_client, open_session
 from etcd_dr.adapters.stores.s3.failures import LIBRARY_ERRORS, Place, translated
 from etcd_dr.adapters.stores.settings import S3Settings
 from etcd_dr.errors import ObjectMissing, StoreDenied
@@ -31,7 +31,10 @@ class Bucket:
         self._clock = clock
         self._is_known_to_exist = False
         with self.translating("create_client"):
-            self._client = build_client(settings, Patience.for_calls(settings), monotonic=clock.monotonic)
+            self._session = open_session(settings)
+            self._client = build_client(
+                self._session, settings, Patience.for_calls(settings), monotonic=clock.monotonic
+            )
         self._mutex = threading.Lock()
         self._patient_client: Any = None
 
@@ -65,7 +68,9 @@ class Bucket:
             return self._client
         with self._mutex:
             if self._patient_client is None:
-                self._patient_client = build_client(self.settings, patience, monotonic=self._clock.monotonic)
+                self._patient_client = build_client(
+                    self._session, self.settings, patience, monotonic=self._clock.monotonic
+                )
             return self._patient_client
 
     @contextmanager

@@ -55,9 +55,16 @@ class Patience:
         return cls(settings.read_timeout_seconds, 2.5 * settings.read_timeout_seconds)
 
 
-def build_client(settings: S3Settings, patience: Patience, *, monotonic: Callable[[], float]) -> Any:
-    """Return a client. Raises ConfigError for files that cannot be used, and whatever boto3 raises for the rest."""
-    session = boto3.Session(botocore_session=_session(settings))
+def open_session(settings: S3Settings) -> Any:
+    """Return what clients of one bucket share: the description of S3 alone takes a dozen megabytes."""
+    return boto3.Session(botocore_session=_session(settings))
+
+
+def build_client(session: Any, settings: S3Settings, patience: Patience, *, monotonic: Callable[[], float]) -> Any:
+    """Return a client of this session; not for several threads at once.
+
+    Raises ConfigError for files that cannot be used, and whatever boto3 raises for the rest.
+    """
     client = session.client(
         "s3",
         region_name=settings.region or (REGION_OF_OTHER_STORES if settings.endpoint else None),
