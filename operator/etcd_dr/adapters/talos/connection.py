@@ -28,6 +28,7 @@ from etcd_dr.errors import EtcdError, TlsRefused
 T = TypeVar("T")
 
 _DIAGNOSIS_SECONDS = 1.0
+_HANG_UP_SECONDS = 1.0
 CONNECTION_ERRORS = (OSError, StreamTerminatedError, ProtocolError, EOFError)
 
 
@@ -110,9 +111,9 @@ class NodeConnection:
 
     def close(self) -> None:
         """End the connection and every call on it. Safe to call twice."""
-        if not self.loop.is_stopped:
-            with contextlib.suppress(LoopClosed, TimeoutError, Exception):
-                self.loop.run(self._hang_up(), seconds=1.0)
+        if self._channel is not None and not self.loop.is_stopped:
+            with contextlib.suppress(LoopClosed, TimeoutError):
+                self.loop.run(self._hang_up(), seconds=_HANG_UP_SECONDS)
         self.loop.stop()
 
     async def _hang_up(self) -> None:

@@ -34,7 +34,7 @@ def kubelet(seen: TalosObservation) -> Iterator[Finding]:
                 Severity.CRITICAL,
                 "the cluster's endpoint shows a certificate of another cluster, or this node was not wiped",
                 "Check where cluster.controlPlane.endpoint leads, and whether the node belonged to another cluster: "
-                f"{talosctl(node.host, 'get', 'controlplaneendpoint')}",
+                f"{talosctl(node.host, 'get', 'endpoints')}",
                 member=node.address,
             )
         if service is not None and (service.state in ("Failed", "Waiting") or service.is_healthy is False):

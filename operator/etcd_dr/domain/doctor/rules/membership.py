@@ -30,7 +30,7 @@ def counts(seen: TalosObservation) -> Iterator[Finding]:
             "etcd.member_count",
             Severity.WARNING,
             said,
-            "Three or five control plane nodes are right: add one, or remove one with: talosctl reset --graceful",
+            "Three or five control plane nodes are right: add one, or remove one with: talosctl -n NODE reset --graceful",
             evidence={"voters": len(voters)},
         )
 
