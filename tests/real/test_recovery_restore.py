@@ -62,6 +62,7 @@ def test_a_survivor_is_rebuilt_with_everything_it_had_applied(rig: RecoveryRig) 
     assert outcome.report.verification["is_as_predicted"] is True
     assert rig.value_of("/registry/after/00029") == b"value-29"
     assert outcome.report.real_loss_revisions == 0
+    assert rig.facts_of(plan, "fetch-survivor")[0]["equals_live_hash"] is True
     assert len(rig.aside("m1")) == 1
     assert Path(outcome.report.safety_copies["m1"]).stat().st_size > 0
 

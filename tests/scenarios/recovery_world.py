@@ -39,7 +39,7 @@ from etcd_dr.workflows.recovery.mirrored_journal import MirroredJournal
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryLimits, RecoveryPorts
 from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, abort_recovery, resume_recovery, run_plan
 from etcd_dr.workflows.recovery.store_journal import StoreJournal
-from fakes.control_plane import FakeControlPlane, FakeNode
+from fakes.control_plane import FakeControlPlane, FakeData, FakeNode
 from fakes.etcd import FakeMember
 from fakes.etcd_admin import FakeAdminConnector
 from fakes.etcd_database import EtcdDatabase
@@ -163,16 +163,26 @@ class RecoveryWorld:
             client_urls=launch.client_urls,
             verdict=MemberVerdict.WIPED if is_wiped else MemberVerdict.DOWN,
             evidence=("seen",),
+            can_be_source=not is_wiped,
             sight=Answer(sight),
             endpoint=member.endpoint,
             version="3.5.30",
         )
 
     def restore_plan(self) -> Plan:
+        return self._plan(Way.RESTORE, str(self.snapshot.id))
+
+    def rebuild_plan(self, survivor: str) -> Plan:
+        return self._plan(Way.REBUILD, survivor)
+
+    def keep_data_of(self, name: str) -> None:
+        """Let this node have the whole database still, with its etcd down."""
+        body = self.snapshots.database.to_bytes()
+        self.plane.node(name).data = FakeData(database=body, cluster_id=0xCDF818194E3A8C32, revision=_KEYS)
+
+    def _plan(self, way: Way, target: str) -> Plan:
         self._recoveries += 1
-        candidate = Candidate(
-            way=Way.RESTORE, target=str(self.snapshot.id), summary="restore it", loss=Loss(text="500 revisions")
-        )
+        candidate = Candidate(way=way, target=target, summary="restore it", loss=Loss(text="500 revisions"))
         stamp = Stamp(
             recovery_id=f"20260820T04{self._recoveries:02d}00Z-00000000000{self._recoveries}",
             token=f"token-{self._recoveries}",

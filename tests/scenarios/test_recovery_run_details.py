@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from etcd_dr.domain.cluster import Alarm
 from etcd_dr.domain.recovery.journal import EntryKind, RecoveryState
 from etcd_dr.domain.recovery.plan import Plan
 from etcd_dr.domain.recovery.step import ByHand
-from etcd_dr.errors import HandsNeeded, NodeFault, SnapshotDamaged, StepFailed, VerificationFailed
+from etcd_dr.errors import Cancelled, HandsNeeded, NodeFault, SnapshotDamaged, StepFailed, VerificationFailed
 from etcd_dr.workflows.recovery.read_recoveries import read_recoveries, read_recovery
 from scenarios.recovery_world import BOB, NODES, RecoveryWorld
 
@@ -79,6 +80,59 @@ def test_another_machine_makes_what_it_needs_and_no_more(world: RecoveryWorld) -
     world.resume(plan, ports=world.ports(state="office"), by=BOB, take_over=True)
 
     assert [order.name for order in world.restorer.orders] == ["m2"]
+    assert world.is_recovered(plan)
+
+
+def test_a_survivor_that_was_set_aside_is_read_again_on_another_machine(world: RecoveryWorld) -> None:
+    """What was read before lies on a machine that is gone: the data gets its name back for the reading only."""
+    world.keep_data_of("cp1")
+    before = world.plane.node("cp1").data
+    plan = world.rebuild_plan("m1")
+    world.plane.node("cp1").vanish("place_data")
+    with pytest.raises(StepFailed):
+        world.run(plan)
+
+    world.resume(plan, ports=world.ports(state="office"), by=BOB, take_over=True)
+
+    assert world.is_recovered(plan)
+    assert world.plane.node("cp1").aside == {plan.recovery_id: before}
+    assert world.plane.node("cp1").abandoned == []
+
+
+def test_a_damaged_survivor_is_not_built_from(world: RecoveryWorld) -> None:
+    """Its data is proven page by page before anything is made of it."""
+    world.keep_data_of("cp1")
+    node = world.plane.node("cp1")
+    assert node.data is not None
+    node.data = replace(node.data, database=node.data.database[:8192] + bytes(4096) + node.data.database[12288:])
+    plan = world.rebuild_plan("m1")
+
+    with pytest.raises(StepFailed, match="damaged"):
+        world.run(plan)
+
+    assert world.restorer.orders == []
+
+
+@pytest.mark.parametrize("moment", ["read", "await"])
+def test_ctrl_c_in_the_middle_of_a_step_is_heard_there(world: RecoveryWorld, moment: str) -> None:
+    """A download and a wait are left at once; the step is carried out again by the next run."""
+    plan = world.restore_plan()
+    if moment == "read":
+        world.store.faults.on_chunk = lambda operation, key: world.cancellation.cancel("SIGINT")
+    else:
+        world.plane.node("cp3").on_start = lambda node: world.cancellation.cancel("SIGINT")
+
+    with pytest.raises(Cancelled):
+        world.run(plan)
+    last = world.stored_journal(plan)[-1]
+    world.store.faults.on_chunk = None
+    world.follow()
+    for node in world.plane.nodes:
+        if node.is_running:
+            node.on_start(node)
+    world.resume(plan)
+
+    assert last.kind is EntryKind.STOPPED
     assert world.is_recovered(plan)
 
 

@@ -16,6 +16,7 @@ from etcd_dr.workflows.recovery.steps import (
     source,
     space,
     stored,
+    survivor,
     verify,
 )
 from etcd_dr.workflows.recovery.steps.procedure import Procedure
@@ -36,7 +37,7 @@ def ask_for_hands(step: ByHand, work: Work) -> Facts:
 PROCEDURES = {
     "preflight": Procedure(preflight.preflight),
     "fetch-snapshot": Procedure(source.fetch_stored, holds=source.is_fetched),
-    "fetch-survivor": Procedure(source.fetch_survivor, holds=source.is_fetched),
+    "fetch-survivor": Procedure(survivor.fetch_survivor, holds=source.is_fetched),
     "fence-writers": Procedure(nodes.fence_writers, undo=nodes.lift_fence),
     "lift-fence": Procedure(nodes.lift_fence, undo=nodes.fence_writers),
     "stop-etcd": Procedure(nodes.stop_etcd, undo=nodes.start_what_ran),

@@ -6,7 +6,6 @@ the one that was predicted. What was fetched before is used again only when its 
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from etcd_dr import boltdb
@@ -16,13 +15,11 @@ from etcd_dr.domain.manifest import MAX_MANIFEST_BYTES, Manifest, StoredHashKv, 
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.step import BuildData, FetchSnapshot, FetchSurvivor
 from etcd_dr.domain.snapshot import SnapshotId
-from etcd_dr.errors import EtcdError, NodeError, RecoveryError, SnapshotDamaged
+from etcd_dr.errors import NodeError, RecoveryError, SnapshotDamaged
 from etcd_dr.workflows.fetch_snapshot import fetch_snapshot
-from etcd_dr.workflows.receive_stream import receive_stream
 from etcd_dr.workflows.recovery.work import Work
 
 _FETCHED = ("fetch-snapshot", "fetch-survivor")
-_FALLBACK_BYTES = 8 << 30
 
 
 def source_file(work: Work) -> Path:
@@ -63,24 +60,11 @@ def fetch_stored(step: FetchSnapshot, work: Work) -> Facts:
             overwrite=True,
         )
     examination = boltdb.examine(path, with_hash_kv=True)  # its trailer is part of the digest that was compared
-    status = _sound(examination, subject=step.snapshot_id)
+    status = sound(examination, subject=step.snapshot_id)
     _compare_trailer(examination, manifest, subject=step.snapshot_id)
     _compare(status.hash_kv, manifest.database.hash_kv, subject=step.snapshot_id)
-    digest = manifest.plain_digest if examination.trailer.present else _append_trailer(work, path)
-    return _facts(work, path, examination, status, digest=digest)
-
-
-def fetch_survivor(step: FetchSurvivor, work: Work) -> Facts:
-    """Take the survivor's database: over its API while it serves, else from its node while it is stopped."""
-    path = source_file(work)
-    digest = _stream_survivor(step, work, path) if step.endpoint else None
-    if digest is None:
-        digest = _read_survivor(step, work, path)
-    examination = boltdb.examine(path, with_hash_kv=True, check_trailer=True)
-    status = _sound(examination, subject=f"member {step.member}")
-    if not examination.trailer.present:
-        digest = _append_trailer(work, path)
-    return _facts(work, path, examination, status, digest=digest) | {"member": step.member}
+    digest = manifest.plain_digest if examination.trailer.present else append_trailer(work, path)
+    return fetched_facts(work, path, examination, status, digest=digest)
 
 
 def _is_here(work: Work, path: Path, digest: Digest, size_bytes: int) -> bool:
@@ -102,64 +86,7 @@ def _manifest(step: FetchSnapshot, work: Work) -> Manifest:
     return manifest
 
 
-def _stream_survivor(step: FetchSurvivor, work: Work, path: Path) -> Digest | None:
-    """Stream from a member that serves; None where it does not answer any more and its node must be asked."""
-    limits, part = work.ports.limits.snapshot, work.ports.files.begin_file(path, overwrite=True)
-    is_whole = False
-    try:
-        with work.member(step.endpoint) as member:
-            size_bytes = member.status(deadline=limits.call_deadline).db_size_bytes
-            total_deadline = limits.stream_deadline(size_bytes)
-            with member.snapshot(stall_deadline=limits.stall_deadline, total_deadline=total_deadline) as stream:
-                checked = receive_stream(
-                    stream,
-                    part.write,
-                    subject=step.endpoint,
-                    cancellation=work.ports.cancellation,
-                    progress=work.ports.progress,
-                    on_first_message=lambda: None,
-                )
-        part.commit()
-        is_whole = True
-    except EtcdError as error:
-        work.warn("recovery.survivor_api_failed", node=step.node or step.member, error=error)
-        return None
-    finally:
-        if not is_whole:
-            part.abort()
-    return checked.plain_digest
-
-
-def _read_survivor(step: FetchSurvivor, work: Work, path: Path) -> Digest:
-    """Read the database file from its node, etcd stopped; put back first what this recovery has set aside already.
-
-    The second case is a resume on another machine: the copy that was fetched before is not here.
-    """
-    node = work.node(step.node)
-    node.stop_etcd(recovery_id=work.recovery_id, deadline=work.node_deadline)
-    was_set_aside = work.is_done(kind="set-data-aside", node=step.node)
-    if was_set_aside:
-        node.put_data_back(recovery_id=work.recovery_id, deadline=work.node_deadline)
-    sha256, part = hashlib.sha256(), work.ports.files.begin_file(path, overwrite=True)
-    is_whole = False
-
-    def take(block: bytes) -> None:
-        sha256.update(block)
-        part.write(block)
-
-    try:
-        node.read_database(take, deadline=work.ports.limits.copy_deadline(_FALLBACK_BYTES))
-        part.commit()
-        is_whole = True
-    finally:
-        if not is_whole:
-            part.abort()
-    if was_set_aside:
-        node.set_data_aside(recovery_id=work.recovery_id, deadline=work.node_deadline)
-    return Digest.of_sha256(sha256.digest())
-
-
-def _append_trailer(work: Work, path: Path) -> Digest:
+def append_trailer(work: Work, path: Path) -> Digest:
     """Give a file that was proven page by page the trailer that etcdutl asks for: the SHA-256 of its bytes."""
     body = work.place.digest(path)
     if body is None:
@@ -171,7 +98,8 @@ def _append_trailer(work: Work, path: Path) -> Digest:
     return whole
 
 
-def _sound(examination: Examination, *, subject: str) -> DatabaseStatus:
+def sound(examination: Examination, *, subject: str) -> DatabaseStatus:
+    """Return the status of an intact database. Raises SnapshotDamaged with the first thing that is wrong."""
     if examination.status is None or not examination.is_intact:
         first = examination.errors[0] if examination.errors else None
         told = f"{first.code} at {first.where}: {first.detail}" if first else "it could not be read to its end"
@@ -206,7 +134,8 @@ def _compare(found: HashKv | None, told: StoredHashKv | None, *, subject: str) -
         )
 
 
-def _facts(work: Work, path: Path, examination: Examination, status: DatabaseStatus, *, digest: Digest) -> Facts:
+def fetched_facts(work: Work, path: Path, examination: Examination, status: DatabaseStatus, *, digest: Digest) -> Facts:
+    """Return what later steps need to know of the source."""
     facts: Facts = {
         "digest": str(digest),
         "size_bytes": work.place.size_bytes(path),
