@@ -59,6 +59,15 @@ class Plane:
         """Return the section of a configuration file that describes these nodes."""
         return self.settings
 
+    def start_by_hand(self, name: str) -> None:
+        """Run `systemctl start etcd` on a node, as a person would, and wait for its end."""
+        socket = self.directory / name / "manager" / "systemd.sock"
+        systemctl.ask(str(socket), ["systemctl", "start", "etcd.service"])
+
+    def wait_for(self, fact: Callable[[], bool]) -> None:
+        """Return once something has become so. Raises TimeoutError."""
+        _wait_for(fact)
+
     def writer_runs(self, name: str) -> bool:
         """Say whether the trivial writer of a node runs, from outside of the driver."""
         program = f"/{_writer_name(self.cluster, name)} "
