@@ -7,13 +7,13 @@ from etcd_dr.bootstrap.members import connect_members
 from etcd_dr.bootstrap.snapshots import snapshot_limits
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import Target
-from etcd_dr.ports.control_plane import ControlPlane
+from etcd_dr.ports.control_plane import SeenControlPlane
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.recovery.assess_cluster import AssessPorts
 
 
 def assess_ports(
-    target: Target, store: ObjectStore | None, surroundings: Surroundings, *, control_plane: ControlPlane | None
+    target: Target, store: ObjectStore | None, surroundings: Surroundings, *, control_plane: SeenControlPlane | None
 ) -> AssessPorts:
     """Return everything that is looked at; what is not configured is left out."""
     asks_members = target.etcd is not None or target.talos is not None

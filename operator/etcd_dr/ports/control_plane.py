@@ -26,6 +26,30 @@ from etcd_dr.domain.recovery.sight import NodeSight
 Write = Callable[[bytes], object]
 
 
+class SeenNode(Protocol):
+    """A node that can be looked at: all that an assessment asks of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def place(self) -> str: ...
+
+    def look(self, *, deadline: float) -> NodeSight:
+        """As for `Node`."""
+        ...
+
+
+class SeenControlPlane(Protocol):
+    """The nodes of one cluster to look at; `platform` is also `talos`."""
+
+    @property
+    def platform(self) -> str: ...
+
+    @property
+    def nodes(self) -> Sequence[SeenNode]: ...
+
+
 class Node(Protocol):
     """One control-plane node. Its owner closes it."""
 

@@ -16,6 +16,8 @@ from etcd_dr.domain.recovery.candidate import Loss
 from etcd_dr.domain.recovery.journal import EntryKind, Facts, JournalEntry, JournalProgress
 from etcd_dr.domain.recovery.plan import ExpectedCluster, Plan
 
+_VERIFYING = ("verify-cluster", "talos-verify")
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -84,7 +86,7 @@ def compose_report(plan: Plan, entries: Sequence[JournalEntry]) -> RecoveryRepor
         real_loss_revisions=_real_loss(plan, progress),
         phases=_phases(plan, entries),
         expected=plan.expected,
-        verification=_facts_of(plan, progress, "verify-cluster"),
+        verification=_facts_of(plan, progress, "verify-cluster") or _facts_of(plan, progress, "talos-verify"),
         snapshot=_facts_of(plan, progress, "take-snapshot"),
         set_aside=_by_node(plan, progress, "set-data-aside", "aside"),
         safety_copies=_by_node(plan, progress, "copy-data", "copy"),
@@ -147,8 +149,8 @@ def _timeline_row(entry: TimelineEntry) -> str:
 
 def _verified_at(plan: Plan, entries: Sequence[JournalEntry], progress: JournalProgress) -> AwareDatetime | None:
     """Return when the last verification was done; for ways without one, when the last step was."""
-    proving = {step.id for step in plan.steps if step.kind in ("verify-cluster", "await-cluster")}
-    wanted = {step.id for step in plan.steps if step.kind == "verify-cluster"} or proving
+    proving = {step.id for step in plan.steps if step.kind in (*_VERIFYING, "await-cluster", "talos-await-members")}
+    wanted = {step.id for step in plan.steps if step.kind in _VERIFYING} or proving
     if not wanted or not wanted <= progress.done:
         return None
     return max(entry.at for entry in entries if entry.kind is EntryKind.DONE and entry.step in wanted)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from etcd_dr.domain.recovery.talos_sight import TalosSight
+
 
 class ProcessState(StrEnum):
     RUNNING = "running"
@@ -87,7 +89,7 @@ class NodeSight:
 
     `free_bytes` is of the file system of the data directory. `log_tail` is the end of etcd's log, for people and for
     rules that look for a cause. `writers` are in the order in which they are stopped. `problem` says why `launch` is None:
-    a manifest that cannot be parsed, a unit that is not there.
+    a manifest that cannot be parsed, a unit that is not there. `talos` is what a Talos node says beyond that.
     """
 
     node: str
@@ -99,3 +101,4 @@ class NodeSight:
     writers: tuple[Writer, ...] = ()
     log_tail: tuple[str, ...] = ()
     problem: str = ""
+    talos: TalosSight | None = None

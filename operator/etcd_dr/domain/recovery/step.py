@@ -12,19 +12,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class _Step(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str = Field(description="unique in the plan and in its order: `07-stop-etcd-cp1`")
-    phase: int
-    node: str = Field(default="", description="the configured node; empty: here, or the cluster as a whole")
-    title: str
-    why: str
-    check: str
-    undo: str = ""
+from etcd_dr.domain.recovery.step_shape import PlanStep as _Step
+from etcd_dr.domain.recovery.talos_step import (
+    TalosAwaitMembers,
+    TalosAwaitReady,
+    TalosBootstrap,
+    TalosCopyData,
+    TalosPreflight,
+    TalosReboot,
+    TalosRemoveMember,
+    TalosVerify,
+    TalosWipe,
+)
 
 
 class Preflight(_Step):
@@ -217,6 +218,15 @@ Step = Annotated[
     | PutCompanions
     | AcceptClusterId
     | TakeSnapshot
+    | TalosPreflight
+    | TalosCopyData
+    | TalosWipe
+    | TalosAwaitReady
+    | TalosBootstrap
+    | TalosAwaitMembers
+    | TalosVerify
+    | TalosRemoveMember
+    | TalosReboot
     | ByHand,
     Field(discriminator="kind"),
 ]

@@ -26,7 +26,7 @@ from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.domain.snapshot_limits import SnapshotLimits
 from etcd_dr.errors import EtcdDrError, EtcdError
 from etcd_dr.ports.clock import Clock
-from etcd_dr.ports.control_plane import ControlPlane, Node
+from etcd_dr.ports.control_plane import SeenControlPlane, SeenNode
 from etcd_dr.ports.etcd import EtcdConnector
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.ask_in_lanes import Lane, Lanes
@@ -44,7 +44,7 @@ class AssessPorts:
     clock: Clock
     observer: ClusterObserver | None = None
     connector: EtcdConnector | None = None
-    control_plane: ControlPlane | None = None
+    control_plane: SeenControlPlane | None = None
     store: ObjectStore | None = None
     look_deadline: float = 30.0
     """One look at one node, its login included."""
@@ -94,7 +94,7 @@ def assess_cluster(
 class _NodeQuestion:
     """A look at one node, asked in a lane of its own."""
 
-    def __init__(self, node: Node, deadline: float) -> None:
+    def __init__(self, node: SeenNode, deadline: float) -> None:
         self.node = node
         self._deadline = deadline
         self._sight: Answer[NodeSight] = Answer.failed(Failure("etcd-dr.silent", f"no answer within {deadline:g} s"))

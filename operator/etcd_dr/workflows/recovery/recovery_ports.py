@@ -21,6 +21,7 @@ from etcd_dr.ports.pause import Pause
 from etcd_dr.ports.restorer import Restorer
 from etcd_dr.ports.work_place import WorkPlaces
 from etcd_dr.workflows.attempt_snapshot import PipelinePorts
+from etcd_dr.workflows.recovery.talos_driver import TalosDriver
 
 _GIB = 1 << 30
 
@@ -51,6 +52,7 @@ class RecoveryPorts:
     """`without_store`: this recovery was wished to go without writing to the store: nobody else is kept out, and nobody
     can go on from elsewhere. A snapshot is still read from `store` where that is there.
 
+    `talos` is there where the nodes are Talos'; then `control_plane` has none.
     `snapshot_pipeline` makes the ports of a fresh snapshot when they are needed, None where none is to be taken.
     """
 
@@ -72,6 +74,7 @@ class RecoveryPorts:
     pause: Pause
     snapshot_pipeline: Callable[[], PipelinePorts] | None = None
     without_store: bool = False
+    talos: TalosDriver | None = None
     limits: RecoveryLimits = field(default_factory=RecoveryLimits)
 
     @property

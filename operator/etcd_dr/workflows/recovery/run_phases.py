@@ -14,6 +14,7 @@ from itertools import groupby
 
 from etcd_dr.domain.recovery.journal import EntryKind, Facts
 from etcd_dr.domain.recovery.step import BuildData, FetchSnapshot, FetchSurvivor, PlaceData, Step
+from etcd_dr.domain.recovery.talos_step import TalosBootstrap
 from etcd_dr.errors import Cancelled, EtcdDrError, HandsNeeded, StepFailed
 from etcd_dr.workflows.recovery.record_progress import Recorder
 from etcd_dr.workflows.recovery.steps import procedure_for
@@ -45,7 +46,9 @@ def _wanted(work: Work, recorder: Recorder) -> frozenset[str]:
     """Return the steps to carry out: those not done, and those whose work is needed and not here any more."""
     done = recorder.progress.done
     wanted = {step.id for step in work.plan.steps if step.id not in done}
-    unplaced = {step.member for step in work.plan.steps if isinstance(step, PlaceData) and step.id in wanted}
+    unplaced = {
+        step.member for step in work.plan.steps if isinstance(step, PlaceData | TalosBootstrap) and step.id in wanted
+    }
     for step in work.plan.steps:
         if isinstance(step, BuildData) and step.member in unplaced and not _holds(step, work):
             wanted.add(step.id)

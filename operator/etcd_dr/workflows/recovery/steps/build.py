@@ -16,6 +16,7 @@ from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.plan import ExpectedMember
 from etcd_dr.domain.recovery.step import BuildData, Preflight
+from etcd_dr.domain.recovery.talos_step import TalosPreflight
 from etcd_dr.domain.wal_head import HEAD_BYTES, is_first_wal, read_wal_identity
 from etcd_dr.errors import EtcdDrError, RecoveryError, VerificationFailed
 from etcd_dr.ports.restorer import RestoreOrder
@@ -46,7 +47,7 @@ def build_data(step: BuildData, work: Work) -> Facts:
 def server_version(work: Work) -> EtcdVersion | None:
     """Return the version line of the cluster's servers, as the plan has it."""
     for step in work.plan.steps:
-        if isinstance(step, Preflight) and step.etcdutl_minor:
+        if isinstance(step, Preflight | TalosPreflight) and step.etcdutl_minor:
             return EtcdVersion.parse(f"{step.etcdutl_minor}.0")
     return None
 

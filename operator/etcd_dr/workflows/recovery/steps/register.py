@@ -17,6 +17,10 @@ from etcd_dr.workflows.recovery.steps import (
     space,
     stored,
     survivor,
+    talos_bootstrap,
+    talos_members,
+    talos_nodes,
+    talos_verify,
     verify,
 )
 from etcd_dr.workflows.recovery.steps.procedure import Procedure
@@ -57,6 +61,15 @@ PROCEDURES = {
     "put-companions": Procedure(companions.put_companions),
     "accept-cluster-id": Procedure(stored.accept_cluster_id, undo=stored.keep_both_ids),
     "take-snapshot": Procedure(stored.take_fresh_snapshot),
+    "talos-preflight": Procedure(talos_nodes.preflight),
+    "talos-copy-data": Procedure(talos_nodes.copy_data),
+    "talos-wipe": Procedure(talos_nodes.wipe),
+    "talos-await-ready": Procedure(talos_nodes.await_ready),
+    "talos-bootstrap": Procedure(talos_bootstrap.bootstrap),
+    "talos-await-members": Procedure(talos_members.await_members),
+    "talos-verify": Procedure(talos_verify.verify),
+    "talos-remove-member": Procedure(talos_members.remove_member),
+    "talos-reboot": Procedure(talos_nodes.reboot),
     "by-hand": Procedure(ask_for_hands),
 }
 

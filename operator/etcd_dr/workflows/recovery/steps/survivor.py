@@ -17,6 +17,7 @@ from etcd_dr.domain.recovery.step import FetchSurvivor
 from etcd_dr.errors import EtcdError, SnapshotDamaged
 from etcd_dr.workflows.receive_stream import receive_stream
 from etcd_dr.workflows.recovery.steps.source import append_trailer, fetched_facts, sound, source_file
+from etcd_dr.workflows.recovery.steps.talos_nodes import read_survivor as read_survivor_on_talos
 from etcd_dr.workflows.recovery.work import Work
 
 _FALLBACK_BYTES = 8 << 30
@@ -28,7 +29,8 @@ def fetch_survivor(step: FetchSurvivor, work: Work) -> Facts:
     digest = _stream_survivor(step, work, path) if step.endpoint else None
     was_streamed = digest is not None
     if digest is None:
-        digest = _read_survivor(step, work, path)
+        read = _read_survivor if work.ports.talos is None else read_survivor_on_talos
+        digest = read(step, work, path)
     examination = boltdb.examine(path, with_hash_kv=True, check_trailer=True)
     status = sound(examination, subject=f"member {step.member}")
     is_equal = _equals_live(step, work, path, status) if was_streamed else None
