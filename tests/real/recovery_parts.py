@@ -140,21 +140,22 @@ def look_around(parts: RecoveryParts, control: ControlPlane | None = None) -> As
     """Return an assessment from the nodes and from who answers: as much as these tests need of one."""
     connector = parts.connector()
     plane = control or open_local(Path(parts.nodes_dir), cancellation=CancellationSwitch())
+    ids = _listed_ids(connector)
     members = []
     for node, endpoint in zip(plane.nodes, parts.endpoints, strict=True):
-        members.append(_member(node.look(deadline=20.0), endpoint, _status(connector, endpoint)))
+        members.append(_member(node.look(deadline=20.0), endpoint, _status(connector, endpoint), ids))
     if control is None:
         plane.close()
     voting = sum(member.verdict.may_vote_again for member in members)
     answering = sum(member.verdict.answers for member in members)
     standing = QuorumStanding.LOST_FOR_GOOD if voting < 2 else QuorumStanding.MAY_RETURN
     standing = QuorumStanding.HELD if answering >= 2 else standing
-    ids = {m.data.cluster_id for m in members if m.data is not None and m.data.cluster_id is not None}
+    clusters = {m.data.cluster_id for m in members if m.data is not None and m.data.cluster_id is not None}
     return Assessment(
         cluster="prod",
         assessed_at=SystemClock().now(),
         platform=plane.platform,
-        cluster_id=next(iter(sorted(ids)), None),
+        cluster_id=next(iter(sorted(clusters)), None),
         members=tuple(members),
         standing=standing,
         reason="as seen",
@@ -181,7 +182,21 @@ def _status(connector: GrpcEtcdConnector, endpoint: str) -> MemberStatus | None:
         member.close()
 
 
-def _member(sight: NodeSight, endpoint: str, status: MemberStatus | None) -> MemberAssessment:
+def _listed_ids(connector: GrpcEtcdConnector) -> dict[str, int]:
+    """Return the ids of all listed members by peer URL, none without a quorum."""
+    for endpoint in connector.endpoints:
+        member = connector.connect(endpoint)
+        try:
+            listed = member.member_list(linearizable=True, deadline=2.0)
+            return {url: each.id for each in listed.members for url in each.peer_urls}
+        except EtcdError:
+            continue
+        finally:
+            member.close()
+    return {}
+
+
+def _member(sight: NodeSight, endpoint: str, status: MemberStatus | None, listed: dict[str, int]) -> MemberAssessment:
     launch, data = sight.launch, sight.data
     assert launch is not None
     is_wiped = data is None or data.is_empty
@@ -192,7 +207,7 @@ def _member(sight: NodeSight, endpoint: str, status: MemberStatus | None) -> Mem
     return MemberAssessment(
         name=launch.member_name,
         node=sight.node,
-        id=status.member_id if status is not None else (data.member_id if data is not None else None),
+        id=listed.get(launch.peer_urls[0], data.member_id if data is not None else None),
         is_voter=True,
         peer_urls=launch.peer_urls,
         client_urls=launch.client_urls,

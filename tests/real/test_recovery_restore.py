@@ -88,6 +88,7 @@ def test_a_wiped_member_is_replaced_while_the_others_serve(rig: RecoveryRig) -> 
     rig.fill(20)
     rig.take_snapshot()
     before = {name: id_text(status.cluster_id) for name, status in rig.statuses().items()}
+    old_id = rig.ids()["m2"][1]
     rig.wipe("m2")
     plan = rig.replace_plan("m2")
 
@@ -98,6 +99,7 @@ def test_a_wiped_member_is_replaced_while_the_others_serve(rig: RecoveryRig) -> 
     assert sorted(member.name for member in members.members) == ["m1", "m2", "m3"]
     assert not members.learners
     assert {cluster_id for cluster_id, _ in rig.ids().values()} == set(before.values())
+    assert rig.ids()["m2"][1] != old_id
     assert len({answer.hash for answer in rig.hashes().values()}) == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from etcd_dr.domain.cluster import Alarm
 from etcd_dr.domain.recovery.journal import EntryKind, RecoveryState
 from etcd_dr.domain.recovery.plan import Plan
-from etcd_dr.domain.recovery.step import ByHand
+from etcd_dr.domain.recovery.step import AddLearner, ByHand
 from etcd_dr.errors import Cancelled, HandsNeeded, NodeFault, SnapshotDamaged, StepFailed, VerificationFailed
 from etcd_dr.workflows.recovery.read_recoveries import read_recoveries, read_recovery
 from scenarios.recovery_world import BOB, NODES, RecoveryWorld
@@ -254,3 +254,18 @@ def test_entries_are_told_as_they_are_kept(world: RecoveryWorld) -> None:
 
     assert sorted(told) == list(range(1, len(told) + 1))
     assert EntryKind.FINISHED is world.stored_journal(plan)[-1].kind
+
+
+def test_a_voter_without_its_data_is_never_let_back(world: RecoveryWorld) -> None:
+    """Under its old id it might vote against what it agreed to before: it is removed first, or nothing is started."""
+    for member in world.cluster.members:
+        member.start()
+    words = {"title": "add", "why": "it votes later", "check": "listed"}
+    urls = ("https://m2.example:2380",)
+    step = AddLearner(id="01-add", phase=0, member="m2", peer_urls=urls, **words)
+    plan = world.restore_plan().model_copy(update={"steps": (step,)})
+
+    with pytest.raises(StepFailed, match="votes with the same peer URLs"):
+        world.run(plan)
+
+    assert len(world.cluster.members) == 3

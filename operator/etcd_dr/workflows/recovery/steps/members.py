@@ -33,8 +33,20 @@ def remove_member(step: RemoveMember, work: Work) -> Facts:
 
 
 def add_learner(step: AddLearner, work: Work) -> Facts:
+    """Add the learner; one that an earlier call added is kept. Raises RecoveryError where a voter has its URLs.
+
+    A voter that lost its data must never come back under its old id: it may vote against what it agreed to before.
+    """
     endpoint = work.quorum_endpoint()
     found = _by_peer_urls(work, endpoint, step.peer_urls)
+    if found is not None and not found.is_learner:
+        raise RecoveryError(
+            f"member {found.label} ({id_text(found.id)}) votes with the same peer URLs, and would come back without "
+            "its data",
+            subject=work.plan.cluster,
+            next_step=f"It must be removed first. Take this back: etcd-dr recover abort {work.recovery_id}, and make a "
+            "new plan: etcd-dr recover plan",
+        )
     if found is not None:
         return {"member_id": id_text(found.id), "was_there": True}
 
