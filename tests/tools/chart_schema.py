@@ -76,6 +76,7 @@ _VALUES = _section(
             staleIntervals=_NUMBER,
             certificateWarningDays=_NUMBER,
             certificateCriticalDays=_NUMBER,
+            drillDays=_NUMBER,
         ),
     ),
     # Helm puts these in by itself.
