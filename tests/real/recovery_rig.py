@@ -37,6 +37,7 @@ from etcd_dr.domain.recovery.journal import Facts, JournalEntry, JournalProgress
 from etcd_dr.domain.recovery.plan import Plan
 from etcd_dr.domain.recovery.plan_making import make_plan
 from etcd_dr.domain.recovery.plan_stamp import Stamp
+from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 from etcd_dr.ports.control_plane import ControlPlane
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
@@ -112,12 +113,12 @@ class RecoveryRig:
         for name in names:
             self.cluster.member(name).stop()
 
-    def restore_plan(self) -> Plan:
+    def restore_plan(self, wishes: Wishes = NO_WISHES) -> Plan:
         """Return the plan that restores the newest snapshot."""
         catalogue = self.snapshots.catalogue
         newest = catalogue.newest_proven or catalogue.newest
         assert newest is not None
-        return self._plan(Way.RESTORE, str(newest.id))
+        return self._plan(Way.RESTORE, str(newest.id), wishes)
 
     def rebuild_plan(self, survivor: str) -> Plan:
         return self._plan(Way.REBUILD, survivor)
@@ -125,7 +126,7 @@ class RecoveryRig:
     def replace_plan(self, member: str) -> Plan:
         return self._plan(Way.REPLACE, member)
 
-    def _plan(self, way: Way, target: str) -> Plan:
+    def _plan(self, way: Way, target: str, wishes: Wishes = NO_WISHES) -> Plan:
         candidate = Candidate(way=way, target=target, summary=f"{way} {target}", loss=Loss(text="as told"))
         tokens, now = SystemTokens(), datetime.now(UTC)
         stamp = Stamp(
@@ -136,7 +137,11 @@ class RecoveryRig:
             tool_version=__version__,
         )
         return make_plan(
-            look_around(self.parts, self.control), candidate, catalogue=self.snapshots.catalogue, stamp=stamp
+            look_around(self.parts, self.control),
+            candidate,
+            catalogue=self.snapshots.catalogue,
+            stamp=stamp,
+            wishes=wishes,
         )
 
     def ports(

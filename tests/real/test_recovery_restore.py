@@ -10,6 +10,7 @@ import pytest
 from etcd_dr.adapters.local_cluster import LocalCluster
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.recovery.journal import EntryKind, RecoveryState
+from etcd_dr.domain.recovery.wishes import Wishes
 from etcd_dr.workflows.claim_prefix import read_marker
 from etcd_dr.workflows.recovery.hold_lock import read_lock
 from real.recovery_parts import LAYOUT
@@ -46,6 +47,23 @@ def test_three_members_come_back_from_a_snapshot_when_all_data_is_gone(rig: Reco
     assert not rig.member_list().learners
     assert outcome.lag == 0
     assert [e.kind for e in outcome.report.timeline][-1] == EntryKind.FINISHED
+
+
+@pytest.mark.every_etcd
+def test_without_a_raised_revision_the_hash_is_the_snapshots_own(rig: RecoveryRig) -> None:
+    """On explicit wish revisions stay as they were, as every etcd from 3.4 on can do."""
+    revision = rig.fill(20)
+    snapshot = rig.take_snapshot()
+    rig.wipe("m1", "m2", "m3")
+
+    outcome = rig.run(rig.restore_plan(Wishes(no_bump=True)))
+
+    assert outcome.state is RecoveryState.FINISHED
+    own = snapshot.manifest.database.hash_kv
+    assert own is not None
+    assert outcome.report.verification["hash"] == own.hash
+    assert outcome.report.verification["revision"] == revision
+    assert outcome.report.verification["is_as_predicted"] is True
 
 
 def test_a_survivor_is_rebuilt_with_everything_it_had_applied(rig: RecoveryRig) -> None:
