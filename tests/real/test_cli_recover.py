@@ -167,6 +167,23 @@ def test_program_recovers_without_questions(nodes: Nodes) -> None:
     assert list(differences(documented["recover status"], status.document)) == []
 
 
+def test_second_disaster_is_recovered_like_the_first(nodes: Nodes) -> None:
+    """The second bump supersedes the record of the first: etcd, the reader and the prediction agree on the hash."""
+    nodes.fill_and_save()
+    ways = []
+    for lost in (("m1", "m2"), ("m1", "m2", "m3")):
+        nodes.wipe(*lost)
+        planned = nodes.cli("recover", "plan", "-o", "json")
+        (nodes.directory / "plan.json").write_text(planned.out)
+        run = nodes.cli("recover", "run", "--plan", nodes.directory / "plan.json", "--yes", "-o", "json")
+        assert run.status == 0, run.err
+        assert run.document["report"]["verification"]["is_as_predicted"] is True
+        ways.append(planned.document["chosen"]["way"])
+
+    assert ways == ["rebuild", "restore"]
+    assert nodes.cli("health", "--no-snapshots").status == 0
+
+
 def test_processes_that_are_down_are_started_and_nothing_is_restored(nodes: Nodes) -> None:
     """The data is there: the gentlest way loses nothing."""
     nodes.fill_and_save()

@@ -79,6 +79,7 @@ def hash_kv(
     *,
     revision: int | None = None,
     compact_revision: int | None = None,
+    before_bump: bool = False,
     workers: int | None = None,
     isolated: bool = False,
     stop: Stop | None = None,
@@ -87,20 +88,29 @@ def hash_kv(
 
     None means the file's own. A file answers for every compact revision from its own up to `revision`, so a
     compaction that raced the snapshot does no harm: ask the member, then ask the file with the member's answer.
+    `before_bump`: what `bumped.bumped_hash_kv` begins with. A bump writes the empty key once more, so the record that
+    an earlier bump wrote is superseded.
     `workers`, `isolated` and `stop` are as in `examine`. Raises RevisionUnavailable (`context['reason']`: compacted | future
     | inconclusive), SnapshotDamaged, FileUnreadable.
     """
     if isolated and isinstance(source, Path):
         from etcd_dr.boltdb.isolation import call_isolated
 
-        revisions = {"revision": revision, "compact_revision": compact_revision}
+        revisions = {"revision": revision, "compact_revision": compact_revision, "before_bump": before_bump}
         elsewhere: HashKv = call_isolated("hash_kv", source, stop=stop, workers=workers, **revisions)
         return elsewhere
     with gathered() as crew, opened(source) as source_bytes:
         crew.hire(source_bytes, workers=workers)
         from etcd_dr.boltdb.hashing import hash_kv_of
 
-        return hash_kv_of(source_bytes, crew, revision=revision, compact_revision=compact_revision, stop=stop)
+        return hash_kv_of(
+            source_bytes,
+            crew,
+            revision=revision,
+            compact_revision=compact_revision,
+            before_bump=before_bump,
+            stop=stop,
+        )
 
 
 def read_trailer(source: Source) -> Trailer:

@@ -46,12 +46,17 @@ class Computed:
     live_key_count: int | None
 
 
-def compute_hash_kv(team: Team, *, revision: int, compact_revision: int, finished_compaction: int | None) -> Computed:
-    """Return HashKV at R and C. The keyspace must be undamaged, and the hashes of its keys kept. Raises Inconclusive."""
+def compute_hash_kv(
+    team: Team, *, revision: int, compact_revision: int, finished_compaction: int | None, before_bump: bool = False
+) -> Computed:
+    """Return HashKV at R and C. The keyspace must be undamaged, and the hashes of its keys kept. Raises Inconclusive.
+
+    `before_bump` is as in `boltdb.hash_kv`: the record that will follow is of a key that is alive.
+    """
     end = team.records_up_to(revision)
     compacted = team.records_up_to(compact_revision)
-    live = _mark_dropped(team, end=end, compacted=compacted) if compacted else None
-    if live == 0:
+    live = _mark_dropped(team, end=end, compacted=compacted, before_bump=before_bump) if compacted else None
+    if live == 0 and not before_bump:
         if finished_compaction != compact_revision and team.records_up_to(compact_revision - 1):
             raise Inconclusive(f"no key is alive at revision {revision}, and older records are still stored")
         compacted = 0
@@ -67,6 +72,7 @@ def hash_kv_of(
     *,
     revision: int | None,
     compact_revision: int | None,
+    before_bump: bool = False,
     stop: Callable[[], object] | None = None,
 ) -> HashKv:
     """Return HashKV of a file. Raises SnapshotDamaged and RevisionUnavailable, and what `stop` raises."""
@@ -94,7 +100,11 @@ def hash_kv_of(
     _must_be_answerable(source, revision=at_r, compact_revision=at_c, current=current, contents=contents)
     try:
         return compute_hash_kv(
-            team, revision=at_r, compact_revision=at_c, finished_compaction=contents.finished_compact_revision
+            team,
+            revision=at_r,
+            compact_revision=at_c,
+            finished_compaction=contents.finished_compact_revision,
+            before_bump=before_bump,
         ).hash_kv
     except Inconclusive as reason:
         raise RevisionUnavailable(
@@ -142,6 +152,6 @@ def _must_be_answerable(
         )
 
 
-def _mark_dropped(team: Team, *, end: int, compacted: int) -> int:
+def _mark_dropped(team: Team, *, end: int, compacted: int, before_bump: bool) -> int:
     """Mark what a compaction would drop; return the number of keys alive below ordinal `end`."""
-    return sum(result.live_count for result in team.perform(MarkDropped(end=end, compacted=compacted)))
+    return sum(result.live_count for result in team.perform(MarkDropped(end, compacted, before_bump)))

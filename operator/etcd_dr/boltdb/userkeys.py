@@ -77,6 +77,11 @@ class KeyHasher:
         drawn = hashlib.shake_256(salt).digest(8 * (2 * (LONG_KEY_BYTES // 8) + 1))
         self._odd = np.frombuffer(drawn, dtype="<u8").astype(np.uint64) | np.uint64(1)
 
+    @property
+    def of_empty_key(self) -> int:
+        """Return the hash that `Keyspace.key_hashes` gives a put of the empty key, which only a bump writes."""
+        return self._of(b"") & ~1
+
     def hashes(self, image: Image, keys: UserKeys, value: Ints, end: Ints) -> Words:
         """Return the hash of each record's key."""
         if len(keys.start) == 0:

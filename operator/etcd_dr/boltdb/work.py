@@ -44,10 +44,14 @@ class CountLive:
 
 @dataclass(frozen=True, slots=True)
 class MarkDropped:
-    """Mark which records below ordinal `compacted` a compaction there would drop, seen from ordinal `end`."""
+    """Mark which records below ordinal `compacted` a compaction there would drop, seen from ordinal `end`.
+
+    `before_bump`: those that an earlier bump of the revision wrote count as superseded, because one more will follow.
+    """
 
     end: int
     compacted: int
+    before_bump: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +213,8 @@ class Worker:
         ordinals = np.concatenate([_NONE, *(ordinals for ordinals, _ in members)])
         hashes = np.concatenate([_NONE.view(np.uint64), *(hashes for _, hashes in members)])
         gone = superseded_or_deleted(hashes)
+        if phase.before_bump:
+            gone |= hashes == np.uint64(self._hasher.of_empty_key)
         self.dropped()[ordinals[gone & (ordinals < phase.compacted)]] = 1
         return Result(partition, live_count=int(np.count_nonzero(~gone)))
 

@@ -148,15 +148,11 @@ def fetched_facts(work: Work, path: Path, examination: Examination, status: Data
         "had_trailer": examination.trailer.present,
     }
     if any(isinstance(step, BuildData) and step.bump_revision for step in work.plan.steps):
-        facts["hash_compacted"] = _hash_compacted(path, status)
+        facts["hash_compacted"] = _hash_before_bump(path, status)
     return facts
 
 
-def _hash_compacted(path: Path, status: DatabaseStatus) -> int | None:
+def _hash_before_bump(path: Path, status: DatabaseStatus) -> int:
     """Return HashKV as if everything were compacted at the last revision: what a bumped restore adds one record to."""
-    own, at = status.hash_kv, status.current_revision
-    if own is None:
-        return None
-    if own.compact_revision == at:
-        return own.hash
-    return boltdb.hash_kv(path, revision=at, compact_revision=at).hash
+    at = status.current_revision
+    return boltdb.hash_kv(path, revision=at, compact_revision=at, before_bump=True).hash
