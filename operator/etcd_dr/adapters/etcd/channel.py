@@ -58,7 +58,7 @@ def _options(access: EtcdAccess, material: TlsMaterial | None) -> list[tuple[str
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", _READ_AHEAD_BYTES),
         # The thread that iterates a stream reads it, too, instead of waiting for another one to hand over each of
-        # 40,000 messages: a third less processor time for a snapshot of 1.3 GB.
+        # 40,000 messages: 3 to 5 s of processor time instead of 5.4 s for receiving 1.3 GB (one run each).
         (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
     ]
     if material is not None and material.expected_name is not None:
