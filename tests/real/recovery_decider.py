@@ -15,6 +15,7 @@ from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 from etcd_dr.workflows.observe_cluster import ClusterObserver, ObserveOptions
 from etcd_dr.workflows.recovery.assess_cluster import AssessPorts, Survey, assess_cluster
 from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, facts_for, plan_recovery, propose_recovery
+from etcd_dr.workflows.recovery.record_progress import OnEntry
 from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, run_plan
 from real.recovery_parts import LAYOUT
 from real.recovery_rig import BY, RecoveryRig
@@ -56,5 +57,7 @@ class Decider:
         author = PlanAuthor(BY, "0", SystemClock(), SystemTokens())
         return plan_recovery(survey, propose_recovery(survey, wishes=wishes), author=author, wishes=wishes)
 
-    def carry_out(self, plan: Plan) -> RecoveryOutcome:
-        return run_plan(plan, self._rig.ports(), by=BY, facts_now=lambda: facts_for(plan, self.survey()))
+    def carry_out(self, plan: Plan, *, on_entry: OnEntry = lambda _: None) -> RecoveryOutcome:
+        return run_plan(
+            plan, self._rig.ports(), by=BY, facts_now=lambda: facts_for(plan, self.survey()), on_entry=on_entry
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.etcd_programs import InstalledPrograms
 from etcd_dr.adapters.etcdutl import EtcdutlRestorer
 from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.adapters.process_table import find_process, runs_etcd_on
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import MemberVerdict, QuorumStanding
 from etcd_dr.domain.recovery.candidate import Way
 from etcd_dr.domain.recovery.identity import expected_ids
-from etcd_dr.domain.recovery.journal import RecoveryState
+from etcd_dr.domain.recovery.journal import EntryKind, JournalEntry, RecoveryState
 from etcd_dr.domain.recovery.wishes import Wishes
 from etcd_dr.domain.wal_head import HEAD_BYTES, is_first_wal, read_wal_identity
 from etcd_dr.errors import NothingPossible
@@ -100,6 +102,27 @@ def test_wiped_member_is_replaced_while_the_others_serve(rig: RecoveryRig) -> No
     after = rig.ids()
     assert {name for name in after if after[name] != before[name]} == {"m2"}
     assert not rig.member_list().learners
+    assert set(decider.verdicts().values()) == {MemberVerdict.HEALTHY}
+
+
+def test_joining_member_that_ends_is_started_again(rig: RecoveryRig) -> None:
+    """It ends by itself where the member that it asks does not know of it yet; nothing else would start it."""
+    rig.fill(20)
+    decider = Decider(rig)
+    rig.wipe("m2")
+    decider.survey_once_led()
+    plan = decider.plan()
+
+    def end_it(entry: JournalEntry) -> None:
+        if entry.kind is EntryKind.DONE and "start-etcd" in entry.step:
+            process = find_process(runs_etcd_on(rig.data_dir("m2")))
+            assert process is not None
+            with process:
+                process.end(until=time.monotonic() + 20, check=lambda: None)
+
+    outcome = decider.carry_out(plan, on_entry=end_it)
+
+    assert outcome.state is RecoveryState.FINISHED
     assert set(decider.verdicts().values()) == {MemberVerdict.HEALTHY}
 
 

@@ -9,11 +9,14 @@ from collections.abc import Callable
 
 from etcd_dr.domain.cluster import Member, MemberList, id_text, parse_id_text
 from etcd_dr.domain.recovery.journal import Facts
-from etcd_dr.domain.recovery.step import AddLearner, PromoteLearner, RemoveMember
-from etcd_dr.errors import EtcdError, RecoveryError
+from etcd_dr.domain.recovery.sight import ProcessState
+from etcd_dr.domain.recovery.step import AddLearner, PromoteLearner, RemoveMember, StartEtcd
+from etcd_dr.errors import EtcdError, NodeError, NodeFault, RecoveryError
 from etcd_dr.workflows.recovery.work import Work
 
 _SETTLING_SECONDS = 30.0  # etcd refuses changes until all members were connected for 5 s (server.go, HealthInterval)
+_LOOK_AT_PROCESS_EVERY = 3.0
+_STARTS_AGAIN = 5
 _NOT_YET = ("unhealthy", "not-ready")
 
 
@@ -71,7 +74,7 @@ def take_learner_out(step: AddLearner, work: Work) -> Facts:
 
 def promote_learner(step: PromoteLearner, work: Work) -> Facts:
     """Promote as soon as etcd says that the learner has caught up."""
-    endpoint = work.quorum_endpoint()
+    endpoint, joining = work.quorum_endpoint(), _JoiningProcess(step, work)
 
     def promote() -> Facts:
         found = _by_peer_urls(work, endpoint, step.peer_urls)
@@ -82,7 +85,45 @@ def promote_learner(step: PromoteLearner, work: Work) -> Facts:
                 admin.promote(found.id, deadline=work.ports.limits.change_deadline)
         return {"member_id": id_text(found.id)}
 
-    return _patiently(work, promote, seconds=step.deadline_seconds)
+    return _patiently(work, promote, seconds=step.deadline_seconds, meanwhile=joining.keep_alive)
+
+
+class _JoiningProcess:
+    """Starts the etcd that joins again where it has ended.
+
+    It asks the first member that answers for the member list, and ends with "member count is unequal" where that one
+    has not applied the addition yet (server/etcdserver/bootstrap.go). Not everything that runs etcd starts it again.
+    """
+
+    def __init__(self, step: PromoteLearner, work: Work) -> None:
+        self._work = work
+        starts = [s for s in work.plan.steps if isinstance(s, StartEtcd) and step.member in (s.joins or {})]
+        self._start = starts[0] if starts else None
+        self._again = 0
+        self._next_look = work.ports.clock.monotonic() + _LOOK_AT_PROCESS_EVERY
+
+    def keep_alive(self) -> None:
+        """Look now and then. Raises NodeFault where it has ended again and again."""
+        clock = self._work.ports.clock
+        if self._start is None or clock.monotonic() < self._next_look:
+            return
+        self._next_look = clock.monotonic() + _LOOK_AT_PROCESS_EVERY
+        node = self._work.node(self._start.node)
+        try:
+            sight = node.look(deadline=self._work.node_deadline)
+        except NodeError:
+            return
+        if sight.process is not ProcessState.STOPPED:
+            return
+        if self._again == _STARTS_AGAIN:
+            raise NodeFault(
+                f"etcd was started {1 + self._again} times to join, and has ended each time",
+                subject=node.name,
+                next_step="Read the end of its log, remove what keeps it from starting, and resume.",
+                context={"log": "\n".join(sight.log_tail[-8:])},
+            )
+        self._again += 1
+        node.start_etcd(recovery_id=self._work.recovery_id, joins=self._start.joins, deadline=self._work.node_deadline)
 
 
 def take_member_out(step: PromoteLearner, work: Work) -> Facts:
@@ -110,8 +151,10 @@ def _by_peer_urls(work: Work, endpoint: str, peer_urls: tuple[str, ...]) -> Memb
     return next((m for m in _members(work, endpoint).members if set(m.peer_urls) == wanted), None)
 
 
-def _patiently(work: Work, change: Callable[[], Facts], *, seconds: float) -> Facts:
-    """Make a change that etcd may refuse for a while."""
+def _patiently(
+    work: Work, change: Callable[[], Facts], *, seconds: float, meanwhile: Callable[[], None] = lambda: None
+) -> Facts:
+    """Make a change that etcd may refuse for a while; `meanwhile` is called after each refusal."""
     problem = ""
 
     def look() -> Facts | None:
@@ -122,6 +165,7 @@ def _patiently(work: Work, change: Callable[[], Facts], *, seconds: float) -> Fa
             if error.context.get("reason") not in _NOT_YET:
                 raise
             problem = error.message
+            meanwhile()
             return None
 
     return work.wait_for(look, seconds=seconds, problem=lambda: problem)
