@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from etcd_dr.domain.recovery.journal import EntryKind, JournalEntry, RecoveryState
+from etcd_dr.domain.recovery.record import RecoveryLock
 from etcd_dr.errors import (
     Busy,
     Cancelled,
@@ -19,6 +20,8 @@ from etcd_dr.errors import (
     StoreDenied,
     UsageError,
 )
+from etcd_dr.workflows.recovery.hold_lock import acquire_lock
+from etcd_dr.workflows.recovery.run_plan import abort_recovery
 from fakes.control_plane import FakeData, FakeNode
 from scenarios.recovery_world import BOB, NODES, RecoveryWorld
 
@@ -100,6 +103,7 @@ def test_a_stale_plan_is_refused_before_anything_is_touched(world: RecoveryWorld
     touched = [call for name in NODES for call in world.plane.node(name).calls[calls_before[name] :] if call != "look"]
     assert touched == []
     assert not world.is_locked
+    assert [entry.kind for entry in world.stored_journal(plan)] == [EntryKind.ABORTED]
 
 
 def test_two_people_cannot_recover_one_cluster(world: RecoveryWorld) -> None:
@@ -116,6 +120,21 @@ def test_two_people_cannot_recover_one_cluster(world: RecoveryWorld) -> None:
     assert raised.value.context["recovery_id"] == first.recovery_id
     assert "2026-08-20" in raised.value.message
     assert first.recovery_id in raised.value.next_step
+
+
+def test_a_lock_whose_run_was_killed_before_it_kept_its_plan_can_be_released(world: RecoveryWorld) -> None:
+    """Nothing was done under it: abort says that nothing is known, and the next recovery may begin."""
+    plan = world.restore_plan()
+    wanted = RecoveryLock(recovery_id="killed", by=BOB, place="/gone", since=world.clock.now())
+    acquire_lock(world.store, world.layout, wanted)
+    with pytest.raises(RecoveryLocked):
+        world.run(plan)
+
+    with pytest.raises(RecoveryError, match="not known"):
+        abort_recovery("killed", world.ports(), by="alice@home")
+    world.run(plan)
+
+    assert world.is_recovered(plan)
 
 
 def test_going_on_in_anothers_place_has_to_be_said(world: RecoveryWorld) -> None:
@@ -268,6 +287,7 @@ def test_a_plan_is_carried_out_once(world: RecoveryWorld) -> None:
 
     with pytest.raises(UsageError):
         world.run(plan)
+    assert not world.is_locked
     outcome = world.resume(plan)
 
     assert outcome.state is RecoveryState.FINISHED

@@ -19,11 +19,13 @@ from etcd_dr.ports.object_store import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class HeldLock:
-    """`taken_from` is who held it before, where it was taken over. `is_certain`: the store keeps two writers apart."""
+    """`taken_from` is who held it before, where it was taken over. `is_certain`: the store keeps two writers apart.
+    `is_new`: nobody held it."""
 
     lock: RecoveryLock
     is_certain: bool
     taken_from: RecoveryLock | None = None
+    is_new: bool = False
 
 
 def lock_key(layout: ClusterLayout) -> str:
@@ -52,7 +54,7 @@ def acquire_lock(
     held = read_lock(store, layout)
     if held is None:
         _put_first(store, layout, wanted)
-        return HeldLock(wanted, is_certain)
+        return HeldLock(wanted, is_certain, is_new=True)
     if held.is_held_by(recovery_id=wanted.recovery_id, by=wanted.by, place=wanted.place):
         return HeldLock(held, is_certain)
     if held.recovery_id != wanted.recovery_id or not take_over:

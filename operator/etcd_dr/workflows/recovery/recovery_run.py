@@ -10,7 +10,7 @@ from etcd_dr.domain.recovery.journal import EntryKind, Facts, JournalEntry, Reco
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.record import RecoveryLock
 from etcd_dr.domain.recovery.report import RecoveryReport, compose_report, report_markdown
-from etcd_dr.errors import JournalDamaged, PlanStale, StoreError
+from etcd_dr.errors import EtcdDrError, JournalDamaged, PlanStale, StoreError
 from etcd_dr.workflows.recovery.hold_lock import HeldLock, acquire_lock, release_lock
 from etcd_dr.workflows.recovery.record_progress import OnEntry, Recorder
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
@@ -42,12 +42,14 @@ class RecoveryRun:
     by: str
 
     def begin(self, facts_now: FactsNow) -> None:
-        """Look again, and write the first entry. Raises PlanStale; then the lock is free again."""
+        """Look again, and write the first entry. Raises PlanStale; then this recovery is over, and the lock free."""
         changes = self.work.plan.facts.changes(facts_now())
         if changes:
+            told = f"things have changed since the plan was made: {'; '.join(changes)}"
+            self.recorder.write(EntryKind.ABORTED, detail=told)
             self._release()
             raise PlanStale(
-                f"things have changed since the plan was made: {'; '.join(changes)}",
+                told,
                 subject=f"recovery {self.work.recovery_id}",
                 next_step="Nothing was done. Make a new plan: etcd-dr recover plan",
             )
@@ -55,6 +57,11 @@ class RecoveryRun:
         self.recorder.write(
             EntryKind.BEGUN, detail=plan.chosen.summary, facts={"plan_digest": str(plan.digest), **self.origin()}
         )
+
+    def leave_as_it_is(self) -> None:
+        """Hold no lock for a recovery that is over."""
+        if self.recorder.progress.state.is_over:
+            self._release()
 
     def check_digest(self) -> None:
         """Raise JournalDamaged where the plan is not the one that was confirmed."""
@@ -109,12 +116,10 @@ class RecoveryRun:
         return found
 
     def _release(self) -> list[str]:
-        store = self.work.ports.shared_store
-        if store is None or self.held is None:
+        if self.held is None:
             return []
-        lock = self.held.lock.model_copy(update={"released_at": self.work.ports.clock.now()})
         try:
-            release_lock(store, self.work.ports.layout, lock)
+            _free(self.held, self.work.ports)
         except StoreError as error:
             again = f"etcd-dr recover resume {self.work.recovery_id}"
             return [f"the lock in the store could not be released ({error.message}); release it with: {again}"]
@@ -143,10 +148,15 @@ def opened_run(
 ) -> Iterator[RecoveryRun]:
     """Hold the place and the lock of a recovery, and read its journal."""
     with ports.work_places.hold(plan.recovery_id) as place:
-        if must_create:
-            ports.journal.create(plan)
         held = _lock(plan, ports, by=by, take_over=take_over)
-        entries = ports.journal.entries(plan.recovery_id)
+        try:
+            if must_create:
+                ports.journal.create(plan)
+            entries = ports.journal.entries(plan.recovery_id)
+        except EtcdDrError:
+            if held is not None and held.is_new:
+                _free(held, ports)
+            raise
         recorder = _recorder(plan, entries, ports, by=by, on_entry=on_entry)
         work = Work(plan, ports, place, by, lambda: recorder.progress)
         yield RecoveryRun(work, recorder, held, by)
@@ -163,6 +173,12 @@ def _lock(plan: Plan, ports: RecoveryPorts, *, by: str, take_over: bool) -> Held
         plan_digest=str(plan.digest),
     )
     return acquire_lock(ports.shared_store, ports.layout, wanted, take_over=take_over)
+
+
+def _free(held: HeldLock, ports: RecoveryPorts) -> None:
+    if ports.shared_store is not None:
+        lock = held.lock.model_copy(update={"released_at": ports.clock.now()})
+        release_lock(ports.shared_store, ports.layout, lock)
 
 
 def _recorder(

@@ -14,6 +14,7 @@ from __future__ import annotations
 from etcd_dr.domain.recovery.journal import EntryKind, RecoveryState
 from etcd_dr.domain.recovery.plan import Plan
 from etcd_dr.errors import RecoveryError, UsageError
+from etcd_dr.workflows.recovery.hold_lock import read_lock, release_lock
 from etcd_dr.workflows.recovery.record_progress import OnEntry
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 from etcd_dr.workflows.recovery.recovery_run import FactsNow, RecoveryOutcome, opened_run
@@ -32,10 +33,12 @@ def run_plan(
     """
     with opened_run(plan, ports, by=by, take_over=False, on_entry=on_entry, must_create=True) as run:
         if run.recorder.entries:
+            run.leave_as_it_is()
             raise UsageError(
-                "was begun already",
+                f"was carried out already, and is {run.recorder.progress.state.value}",
                 subject=f"recovery {plan.recovery_id}",
-                next_step=f"Go on with it: etcd-dr recover resume {plan.recovery_id}\nOr make a new plan.",
+                next_step=f"See how far it is: etcd-dr recover status {plan.recovery_id}\n"
+                "Or make a new plan: etcd-dr recover plan",
             )
         run.begin(facts_now)
         return run.go_on()
@@ -83,6 +86,7 @@ def abort_recovery(
     What cannot be taken back (the store's marker keeps both cluster ids, a snapshot stays) is in the warnings. Raises
     UsageError for a finished recovery, otherwise as `run_plan` does.
     """
+    _free_what_never_began(recovery_id, ports)
     plan = known_plan(recovery_id, ports)
     with opened_run(plan, ports, by=by, take_over=take_over, on_entry=on_entry) as run:
         state = run.recorder.progress.state
@@ -101,6 +105,15 @@ def abort_recovery(
         take_steps_back(run.work, run.recorder)
         run.recorder.write(EntryKind.ABORTED)
         return run.end()
+
+
+def _free_what_never_began(recovery_id: str, ports: RecoveryPorts) -> None:
+    """Release the lock of a run that was killed before it could keep its plan: nothing was done by it."""
+    store = ports.shared_store
+    if store is not None and ports.journal.plan(recovery_id) is None:
+        held = read_lock(store, ports.layout)
+        if held is not None and held.recovery_id == recovery_id:
+            release_lock(store, ports.layout, held.model_copy(update={"released_at": ports.clock.now()}))
 
 
 def known_plan(recovery_id: str, ports: RecoveryPorts) -> Plan:
