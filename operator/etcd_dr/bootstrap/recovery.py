@@ -8,12 +8,14 @@ from etcd_dr.adapters.journal import DirectoryJournal, DirectoryWorkPlaces
 from etcd_dr.adapters.local_files import PartFiles
 from etcd_dr.adapters.pause import CancellablePause
 from etcd_dr.bootstrap.envelope import make_decoder
-from etcd_dr.bootstrap.etcd import connect_etcd
 from etcd_dr.bootstrap.snapshots import pipeline_ports, snapshot_limits
 from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.bootstrap.talos_recovery import is_driven_by_talos, talos_parts
 from etcd_dr.config import Target
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.ports.control_plane import ControlPlane
+from etcd_dr.ports.etcd import EtcdConnector
+from etcd_dr.ports.etcd_admin import AdminConnector
 from etcd_dr.ports.journal_store import JournalStore
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.ports.restorer import Restorer
@@ -22,6 +24,7 @@ from etcd_dr.workflows.guard_member import MemberGuard
 from etcd_dr.workflows.recovery.mirrored_journal import MirroredJournal
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryLimits, RecoveryPorts
 from etcd_dr.workflows.recovery.store_journal import StoreJournal
+from etcd_dr.workflows.recovery.talos_driver import TalosDriver
 
 
 def recovery_journal(
@@ -64,7 +67,7 @@ def recovery_ports(
     `without_store` is the explicit wish to write nothing to the store: no lock, no mirror, no fresh snapshot. Raises
     ConfigError and FileUnreadable for keys and certificates.
     """
-    connector = connect_etcd(target.need_etcd(), surroundings)
+    driver, connector, admins = _ways_to_members(target, surroundings)
 
     def snapshot_pipeline() -> PipelinePorts:
         if store is None:
@@ -74,7 +77,7 @@ def recovery_ports(
     return RecoveryPorts(
         control_plane=control_plane,
         connector=connector,
-        admins=connector,
+        admins=admins,
         restorer=restorer,
         store=store,
         layout=layout,
@@ -92,5 +95,18 @@ def recovery_ports(
         pause=CancellablePause(surroundings.cancellation),
         snapshot_pipeline=snapshot_pipeline if store is not None else None,
         without_store=without_store or store is None,
+        talos=driver,
         limits=RecoveryLimits(snapshot=snapshot_limits(target)),
     )
+
+
+def _ways_to_members(
+    target: Target, surroundings: Surroundings
+) -> tuple[TalosDriver | None, EtcdConnector, AdminConnector]:
+    if is_driven_by_talos(target):
+        parts = talos_parts(target, surroundings)
+        return parts.driver, parts.connector, parts.admins
+    from etcd_dr.bootstrap.etcd import connect_etcd  # noqa: PLC0415 - imports grpc, which Talos alone needs not
+
+    etcd = connect_etcd(target.need_etcd(), surroundings)
+    return None, etcd, etcd

@@ -57,3 +57,10 @@ def _would_tell(member: MemberAssessment) -> str:
     if member.verdict is MemberVerdict.UNKNOWN and not member.node:
         return f"{member.name}: name {where} in the configuration so that it can be looked at, or {said}"
     return f"{member.name}: make {where} reachable so that it can be looked at (etcd-dr doctor), or {said}"
+
+
+def quorum_returns_with(members: Sequence[MemberAssessment], started: Sequence[MemberAssessment]) -> bool:
+    """Tell whether the voters that answer make a quorum together with those that are started."""
+    voters = [member for member in members if member.is_voter]
+    able = [m for m in voters if m.verdict.answers or m in started]
+    return bool(voters) and len(able) >= quorum_size(len(voters))

@@ -17,10 +17,13 @@ from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.plan_making import make_plan
 from etcd_dr.domain.recovery.plan_stamp import Stamp
 from etcd_dr.domain.recovery.proposal import choose, propose
+from etcd_dr.domain.recovery.talos_candidates import propose_on_talos
+from etcd_dr.domain.recovery.talos_plan import make_talos_plan
 from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 from etcd_dr.domain.snapshot import time_text
 from etcd_dr.ports.clock import Clock, TokenSource
 from etcd_dr.workflows.recovery.assess_cluster import Survey
+from etcd_dr.workflows.recovery.talos_look import PLATFORM
 
 FindLost = Callable[[Snapshot], LostFiles]
 _NEEDS_ITS_FILES = (Way.RESTORE, Way.REBUILD, Way.REPLACE)
@@ -46,6 +49,8 @@ def propose_recovery(
     survey: Survey, *, wishes: Wishes = NO_WISHES, tools: Sequence[EtcdVersion] | None = None
 ) -> tuple[Candidate, ...]:
     """Return every way back, most gentle first. Raises SnapshotNotFound, SnapshotAmbiguous."""
+    if survey.assessment.platform == PLATFORM:
+        return propose_on_talos(survey.assessment, survey.catalogue, wishes=wishes, tools=tools)
     return propose(survey.assessment, survey.catalogue, wishes=wishes, tools=tools)
 
 
@@ -63,13 +68,19 @@ def plan_recovery(
     `find_lost` asks the nodes which files they lack of a snapshot's companions. Raises NothingPossible, which says what each way lacks, and UsageError where there is nothing to recover.
     """
     taken = chosen or choose(candidates, wishes, cluster=survey.assessment.cluster)
+    refused = [candidate for candidate in candidates if candidate is not taken]
+    if survey.assessment.platform == PLATFORM:
+        catalogue, stamp = survey.catalogue.value, author.stamp()
+        return make_talos_plan(
+            survey.assessment, taken, catalogue=catalogue, stamp=stamp, refused=refused, wishes=wishes
+        )
     companions = _snapshot_with_companions(survey, taken) if taken.way in _NEEDS_ITS_FILES else None
     return make_plan(
         survey.assessment,
         taken,
         catalogue=survey.catalogue.value,
         stamp=author.stamp(),
-        refused=[candidate for candidate in candidates if candidate is not taken],
+        refused=refused,
         wishes=wishes,
         lost_files=find_lost(companions) if find_lost and companions else NOTHING_LOST,
     )

@@ -15,6 +15,7 @@ from etcd_dr.bootstrap.envelope import make_decoder
 from etcd_dr.bootstrap.recovery import recovery_journal, recovery_ports
 from etcd_dr.bootstrap.stores import layout_of, open_store
 from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.bootstrap.talos_recovery import is_driven_by_talos, no_driven_nodes, talos_sights
 from etcd_dr.bootstrap.tools import etcd_programs, make_restorer
 from etcd_dr.config import Target
 from etcd_dr.domain.catalogue import Snapshot
@@ -108,7 +109,7 @@ class Session:
             self.store,
             self.layout,
             self.surroundings,
-            control_plane=self.control_plane or open_control_plane(self.target, self.surroundings),
+            control_plane=self._driven_nodes(),
             restorer=make_restorer(etcd_programs(self.target)),
             state_dir=self.state_dir,
             without_store=self.without_store,
@@ -119,8 +120,14 @@ class Session:
         return recovery_journal(self.store, self.layout, self.surroundings, state_dir=self.state_dir)
 
     def _survey(self, statements: Mapping[str, Statement]) -> Survey:
-        ports = assess_ports(self.target, self.store, self.surroundings, control_plane=self.control_plane)
+        seen = talos_sights(self.target, self.surroundings) if is_driven_by_talos(self.target) else self.control_plane
+        ports = assess_ports(self.target, self.store, self.surroundings, control_plane=seen)
         return assess_cluster(ports, self.layout, statements=statements)
+
+    def _driven_nodes(self) -> ControlPlane:
+        if is_driven_by_talos(self.target):
+            return no_driven_nodes()
+        return self.control_plane or open_control_plane(self.target, self.surroundings)
 
     def _tools(self) -> tuple[EtcdVersion, ...]:
         programs = etcd_programs(self.target)

@@ -122,8 +122,12 @@ def _confirm(plan: Plan, questions: Questions, screen: Screen) -> None:
         draw(screen, plan_page(plan))
     _title(screen, 4, "The last word")
     screen.line(f"It loses: {loss_words(plan.chosen.loss)}")
-    screen.line("Nothing is deleted: old data is moved aside, every step is written down before and after,")
-    screen.line("and the recovery can be stopped with Ctrl-C, gone on with (resume) or taken back (abort).")
+    if any(step.kind == "talos-wipe" for step in plan.steps):
+        screen.line("Nodes are WIPED, which cannot be taken back. Before that their data is copied here; every step is")
+        screen.line("written down before and after, and a recovery that stops can be gone on with (resume).")
+    else:
+        screen.line("Nothing is deleted: old data is moved aside, every step is written down before and after,")
+        screen.line("and the recovery can be stopped with Ctrl-C, gone on with (resume) or taken back (abort).")
     screen.line("If you stop here, nothing was changed.")
     questions.confirm_by_typing(
         f"Type the cluster's name and the plan's number to begin ({plan.cluster} {plan.short_digest})",
