@@ -1,7 +1,8 @@
 """Runs one program of this machine to its end: bytes in, bytes out, a deadline, and a wish to stop.
 
 Rules this module keeps:
-- The program ends with the call: at the deadline, on cancellation and on any error it is killed and waited for.
+- The program ends with the call: at the deadline, on cancellation and on any error it is killed with all that it
+  started, and waited for.
 - Standard error goes to a file, never to a pipe: a background process that the program leaves behind (ssh's shared
   connection) may keep it open for long.
 - Whatever `feed` or `write` raise comes out as it was raised, after the program was ended.
@@ -10,6 +11,8 @@ Rules this module keeps:
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import tempfile
 import threading
@@ -56,7 +59,7 @@ def call(
         raise Cancelled("stopped on request", context={"reason": cancellation.reason})
     with tempfile.TemporaryFile() as errors:
         process = _start(command, errors, has_input=feed is not None, environ=environ)
-        with _Ending(process, seconds=deadline) as ending, cancellation.on_cancel(process.kill):
+        with _Ending(process, seconds=deadline) as ending, cancellation.on_cancel(ending.kill):
             feeder = _Feeder(process, feed)
             output = _read_all(process, write)
             feeder.finish()
@@ -99,9 +102,15 @@ class _Ending:
         self._timer.daemon = True
         self.came = False
 
+    def kill(self) -> None:
+        """End the process and its group: it leads a session of its own. No-op once it has ended."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     def _end(self) -> None:
         self.came = True
-        self._process.kill()
+        self.kill()
 
     def __enter__(self) -> _Ending:
         self._timer.start()
@@ -110,7 +119,7 @@ class _Ending:
     def __exit__(self, *failure: object) -> None:
         self._timer.cancel()
         if self._process.poll() is None:
-            self._process.kill()
+            self.kill()
             self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:

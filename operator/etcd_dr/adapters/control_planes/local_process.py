@@ -4,7 +4,8 @@
      "writers": [{"name": "kube-apiserver", "command": ["/usr/bin/…", ...]}]}
 
 - etcd is known by the data directory on its command line, a writer by its whole command line, which must be its own.
-- What was started outlives the command, unless a starter was given that binds it to the caller (the demo's does).
+- What was started sees the environment of `node.json`, PATH, HOME and TMPDIR. It outlives the command, unless a starter
+  was given that binds it to the caller (the demo's does).
 - `etcd-dr-<recovery id>.json` beside `node.json` remembers what ran before; `joining.json`, that etcd is started to
   join. Both are written whole, by renaming.
 """
@@ -35,6 +36,8 @@ Starter = Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.Popen[by
 
 _LOOK_EVERY_SECONDS = 0.05
 _LOG_BYTES = 1 << 16
+# Not ours to hand on: credentials for the store, and ETCD_… variables, which etcd would take for its own.
+_INHERITED = ("PATH", "HOME", "TMPDIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,12 @@ class LocalProcessService:
                 is_gone = process.end(until=until, check=self._check_wish)
             if not is_gone:
                 raise NodeFault(f"{called} does not end, not even when it is killed", subject=self._shell.node)
+            if time.monotonic() >= until:
+                raise NodeFault(
+                    f"{called} was ended, and something starts it again",
+                    subject=self._shell.node,
+                    next_step="Find what does, such as a unit or a supervisor, and stop that first.",
+                )
 
     def _begin(
         self,
@@ -186,7 +195,8 @@ class LocalProcessService:
         until: float,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        whole = {**os.environ, **(node.environment if environment is None else environment)}
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        whole = {**inherited, **(node.environment if environment is None else environment)}
         try:
             child = self._start(command, log, whole)
         except OSError as error:

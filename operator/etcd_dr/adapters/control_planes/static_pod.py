@@ -32,12 +32,20 @@ from etcd_dr.errors import NodeError, NodeFault
 
 _GRACE_SECONDS = 2.0
 
-# Where a manifest is now, first the directory itself: prints that name, then the content.
+# Where a manifest is now: in the directory itself, else where the latest recovery moved it. Prints that name, then the
+# content.
 _LOCATE = f"""\
-for name in "$1/$2" "$3"/etcd-dr-*/"$2" "$3"/etcd-dr-*/"$2.original"; do
-  if [ -f "$name" ]; then printf '%s\\n' "$name"; cat -- "$name"; exit 0; fi
-done
-exit {scripts.IS_ABSENT}
+where=$1/$2
+if [ ! -f "$where" ]; then
+  where=$(ls -dt -- "$3"/etcd-dr-*/ 2>/dev/null | while read -r kept; do
+    for name in "$kept$2" "$kept$2.original"; do
+      if [ -f "$name" ]; then printf '%s\\n' "$name"; exit 0; fi
+    done
+  done)
+fi
+if [ -z "$where" ]; then exit {scripts.IS_ABSENT}; fi
+printf '%s\\n' "$where"
+cat -- "$where"
 """
 
 _MOVE_AWAY = """\
