@@ -106,6 +106,59 @@ def test_root_needs_no_sudo(host: Sshd, shells: list[SshShell]) -> None:
     assert _shell(host, shells).run("id -u\n", deadline=SECONDS).output == b"0\n"
 
 
+def test_login_that_is_not_root_goes_through_sudo(
+    sshd_program: SshdProgram, shells: list[SshShell], tmp_path: Path
+) -> None:
+    """With `auto`; words arrive through sudo as they were given, too."""
+    bin_directory = tmp_path / "bin"
+    bin_directory.mkdir()
+    for name, body in (
+        ("id", "echo 1000"),
+        ("sudo", 'test "$1 $2" = "-n --" || exit 1; shift 2; exec env VIA=sudo "$@"'),
+    ):
+        (bin_directory / name).write_text(f"#!/bin/sh\n{body}\n")
+        (bin_directory / name).chmod(0o755)
+    environment = {"PATH": f"{bin_directory}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+
+    with Sshd(tmp_path / "sshd", sshd_program, environment=environment) as server:
+        called = _shell(server, shells).run('echo "$VIA $1"\n', 'it\'s "me"', deadline=SECONDS)
+        shells.pop().close()
+
+    assert called.output == b'sudo it\'s "me"\n'
+
+
+def test_jump_hosts_of_the_users_configuration_are_used(host: Sshd, shells: list[SshShell], tmp_path: Path) -> None:
+    """Where nodes are reached through a bastion, nothing has to be said twice."""
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host jump\n  HostName 127.0.0.1\n{host.client_options()}"
+        f"Host far\n  HostName 127.0.0.1\n  ProxyJump jump\n{host.client_options()}"
+    )
+    before = host.log.read_text().count("Accepted publickey")
+
+    shell = SshShell("far", address="far", settings=SshSettings(config_file=config), cancellation=CancellationSwitch())
+    shells.append(shell)
+
+    assert shell.run("echo there\n", deadline=SECONDS).output == b"there\n"
+    assert host.log.read_text().count("Accepted publickey") == before + 2
+
+
+def test_one_connection_serves_all_calls_and_ends_with_them(host: Sshd, shells: list[SshShell]) -> None:
+    """Nothing of ours stays: neither a process nor a socket."""
+    before = host.log.read_text().count("Accepted publickey")
+    shell = _shell(host, shells)
+
+    for _ in range(5):
+        shell.run("true\n", deadline=SECONDS)
+    sockets = shell._sockets
+    shell.close()
+    shell.close()
+
+    assert host.log.read_text().count("Accepted publickey") == before + 1
+    assert sockets is not None
+    assert not sockets.exists()
+
+
 def test_port_that_nobody_listens_on_is_unreachable(host: Sshd, shells: list[SshShell]) -> None:
     """It may be rebooting."""
     with pytest.raises(NodeUnreachable):
