@@ -27,17 +27,20 @@ class RawChunkCodec(ProtoCodec):
     """Protobuf as usual, and `RawChunk` for chunks."""
 
     def decode(self, data: bytes, message_type: Any) -> Any:
-        if message_type is not RawChunk:
-            return super().decode(data, message_type)
-        size = len(data)
-        if size > 2 and data[0] == _BYTES_TAG:
-            low = data[1]
-            if low < 0x80:
-                if size == 2 + low:
-                    return data[2:]
-            elif data[2] < 0x80 and size == 3 + (low & 0x7F | data[2] << 7):
-                return data[3:]
-        return _parsed(data)
+        return chunk_of(data) if message_type is RawChunk else super().decode(data, message_type)
+
+
+def chunk_of(data: bytes) -> bytes:
+    """Return the bytes of one `common.Data`. Raises ForwardedError, and DecodeError for what is none."""
+    size = len(data)
+    if size > 2 and data[0] == _BYTES_TAG:
+        low = data[1]
+        if low < 0x80:
+            if size == 2 + low:
+                return data[2:]
+        elif data[2] < 0x80 and size == 3 + (low & 0x7F | data[2] << 7):
+            return data[3:]
+    return _parsed(data)
 
 
 def _parsed(data: bytes) -> bytes:

@@ -12,16 +12,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
 
-from grpclib.client import UnaryStreamMethod
+from google.protobuf.message import DecodeError
+from grpclib.client import Stream, UnaryStreamMethod
 from grpclib.exceptions import GRPCError
 
 from etcd_dr.adapters.talos import failures
-from etcd_dr.adapters.talos.codec import ForwardedError, RawChunk
+from etcd_dr.adapters.talos.chunk_reader import BrokenFraming, MessageCutter, bulk_source
+from etcd_dr.adapters.talos.codec import ForwardedError, RawChunk, chunk_of
 from etcd_dr.adapters.talos.connection import CONNECTION_ERRORS, NodeConnection
 from etcd_dr.adapters.talos.loop import LoopClosed
 from etcd_dr.errors import Cancelled, EtcdDrError, StreamBroken
@@ -122,10 +124,10 @@ class TalosStream:
         left = max(0.001, self._ends_at - self._monotonic())
         async with asyncio.timeout(left), method.open(timeout=left, metadata=self._connection.metadata) as stream:
             await stream.send_message(self._request, end=True)
-            while (message := await stream.recv_message()) is not None:
+            async for messages in _messages(stream, in_bulk=is_bytes):
                 watch.saw_something = True
-                pending.append(message)
-                pending_bytes += len(message) if is_bytes else _BATCH_BYTES
+                pending += messages
+                pending_bytes += sum(map(len, messages)) if is_bytes else _BATCH_BYTES
                 if pending_bytes >= least:
                     self._received_bytes += pending_bytes if is_bytes else 0
                     handover.put(pending, pending_bytes)
@@ -134,7 +136,7 @@ class TalosStream:
                         watch.is_paused = True
                         await handover.wait_for_room()
                         watch.is_paused = False
-            self._received_bytes += pending_bytes
+            self._received_bytes += pending_bytes if is_bytes else 0
             handover.put(pending, pending_bytes)
 
     def _translated(self, error: BaseException) -> EtcdDrError:
@@ -151,9 +153,9 @@ class TalosStream:
             )
         elif isinstance(error, LoopClosed | asyncio.CancelledError):
             return failures.closed(call, address=address)
-        elif isinstance(error, CONNECTION_ERRORS):
+        elif isinstance(error, CONNECTION_ERRORS) and not isinstance(error, BrokenFraming):
             return self._connection.explain(error, call=call)
-        elif isinstance(error, ForwardedError | AssertionError):
+        elif isinstance(error, ForwardedError | BrokenFraming | DecodeError | AssertionError):
             # The library asserts that a message is as long as it said: a connection that ended within one.
             said = str(error) or "the connection ended within a message"
             return StreamBroken(f"{call}: {said}", subject=address, context={"received_bytes": received})
@@ -167,6 +169,21 @@ class TalosStream:
             subject=str(self._connection),
             context={"received_bytes": self._received_bytes},
         )
+
+
+async def _messages(stream: Stream[Any, Any], *, in_bulk: bool) -> AsyncIterator[list[Any]]:
+    """Yield messages as they come: several at once where they are bytes and grpclib lets us take them so."""
+    await stream.recv_initial_metadata()
+    source = bulk_source(stream) if in_bulk else None
+    if source is None:
+        while (message := await stream.recv_message()) is not None:
+            yield [message]
+        return
+    cutter = MessageCutter()
+    while (data := await source.take()) is not None:
+        if messages := cutter.cut(data):
+            yield [chunk_of(message) for message in messages]
+    cutter.finish()
 
 
 class _Stalled(Exception):

@@ -17,10 +17,12 @@ from grpclib.exceptions import GRPCError
 from grpclib.server import Server
 
 from etcd_dr.adapters.talos.address import NodeAddress
+from etcd_dr.adapters.talos.chunk_reader import bulk_source
+from etcd_dr.adapters.talos.codec import RawChunk
 from etcd_dr.adapters.talos.connection import NodeConnection
 from etcd_dr.adapters.talos.loop import LoopThread
 from etcd_dr.adapters.talos.material import own_certificate, tls_context
-from etcd_dr.adapters.talos.proto import common_pb2, machine_pb2
+from etcd_dr.adapters.talos.proto import common_pb2, machine_grpc, machine_pb2
 from etcd_dr.adapters.talos.stream import TalosStream
 from etcd_dr.adapters.talos.talosconfig import TalosContext
 from etcd_dr.errors import AccessDenied, EtcdDrError, EtcdError, MemberTimeout, StreamBroken
@@ -93,7 +95,9 @@ def serving(script: Script, authority: Authority, directory: Path) -> Iterator[t
         loop.stop()
 
 
-def stream_of(connection: NodeConnection, *, stall: float = 5.0, total: float = 30.0) -> TalosStream:
+def stream_of(
+    connection: NodeConnection, *, stall: float = 5.0, total: float = 30.0, answer_type: Any = RawChunk
+) -> TalosStream:
     return TalosStream(
         connection,
         "EtcdSnapshot",
@@ -101,6 +105,7 @@ def stream_of(connection: NodeConnection, *, stall: float = 5.0, total: float = 
         stall_deadline=stall,
         total_deadline=total,
         monotonic=time.monotonic,
+        answer_type=answer_type,
     )
 
 
@@ -127,6 +132,45 @@ def test_bytes_arrive_in_order_and_whole(authority: Authority, tmp_path: Path) -
         received = b"".join(chunk.blob for chunk in stream)
 
     assert received == b"".join(chunks)
+
+
+def test_both_ways_of_reading_give_the_same(authority: Authority, tmp_path: Path) -> None:
+    """In bulk, and message by message as for anything that is not bytes."""
+    chunks = [bytes([number % 251]) * (number * 37 % 3000) for number in range(400)]
+
+    async def script() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    with serving(script, authority, tmp_path) as (connection, _):
+        with stream_of(connection) as stream:
+            in_bulk = b"".join(chunk.blob for chunk in stream)
+        with stream_of(connection, answer_type=common_pb2.Data) as stream:
+            one_by_one = [message.bytes for message in stream.messages()]
+
+    assert one_by_one == chunks
+    assert in_bulk == b"".join(chunks)
+
+
+def test_installed_library_lets_us_read_in_bulk(authority: Authority, tmp_path: Path) -> None:
+    """Where it does not any more, streams are slower and right; this test says so first."""
+
+    async def script() -> AsyncIterator[bytes]:
+        yield b"abc"
+
+    with serving(script, authority, tmp_path) as (connection, _):
+
+        async def look() -> object:
+            stub = machine_grpc.MachineServiceStub(connection.channel())
+            async with stub.EtcdSnapshot.open() as stream:
+                await stream.send_message(machine_pb2.EtcdSnapshotRequest(), end=True)
+                await stream.recv_initial_metadata()
+                source = bulk_source(stream)
+                while await stream.recv_message() is not None:
+                    pass
+                return source
+
+        assert connection.loop.run(look(), seconds=5) is not None
 
 
 def test_slow_consumer_is_no_stall_and_holds_the_node_back(authority: Authority, tmp_path: Path) -> None:
