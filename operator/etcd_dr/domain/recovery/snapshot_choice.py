@@ -2,7 +2,8 @@
 
 - A damaged or unproven snapshot is passed over, and said so: an older proven one restores, a newer broken one does not.
 - A snapshot of another etcd cluster is refused: somebody else's data under this cluster's names is worse than none.
-- A file that was imported names no cluster; it is used only where it is wished for.
+- A file that was imported names no cluster; it is used only where it is wished for. One that Talos sent names none
+  either, because Talos does not tell etcd's id: it lies under this cluster's name because we put it there.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _refusal(snapshot: Snapshot, known: tuple[int, ...], wishes: Wishes, *, is_w
         return ""
     if not snapshot.is_proven:
         return f"it is not proven; to prove it: etcd-dr snapshot verify {snapshot.id}"
-    if snapshot.manifest.source.cluster_id is None:
+    if snapshot.manifest.source.cluster_id is None and snapshot.manifest.source.kind != "talos":
         return "it was imported and names no cluster; it is used where it is asked for by its id"
     return ""
 
