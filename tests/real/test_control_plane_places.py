@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +14,9 @@ import pytest
 from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.control_planes.data_directory import DataDirectory, DataPlace
 from etcd_dr.adapters.control_planes.local_shell import LocalShell
-from etcd_dr.adapters.control_planes.sighting import see_data
+from etcd_dr.adapters.control_planes.sighting import NotMounted, see_data
 from etcd_dr.adapters.local_cluster import LocalCluster
-from etcd_dr.errors import NodeFault
+from etcd_dr.errors import NodeDenied, NodeFault
 
 RECOVERY = "r1"
 
@@ -147,6 +148,32 @@ def test_disk_that_is_full_is_said_and_left_as_it_was(tmp_path: Path) -> None:
 
     assert raised.value.context["reason"] == "disk-full"
     assert raised.value.context["needed_bytes"] > raised.value.context["free_bytes"]  # type: ignore[operator]
+
+
+def test_directory_that_may_not_be_looked_into_is_not_empty(tmp_path: Path) -> None:
+    """A login without rights would otherwise see every member as lost."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("needs root, and setpriv(1) to be nobody")
+    _data(tmp_path / "etcd", "old")
+    tmp_path.chmod(0o700)
+    nobody = _shell("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh")
+
+    with pytest.raises(NodeDenied):
+        see_data(nobody, DataPlace(str(tmp_path / "etcd")), is_running=True, until=_soon())
+
+
+def test_disk_that_is_not_mounted_is_not_empty(tmp_path: Path) -> None:
+    """After a reboot the directory under the mount point is there, and nothing in it."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("mounting needs root and unshare(1)")
+    (tmp_path / "etcd").mkdir()
+    table = tmp_path / "fstab"
+    table.write_text(f"# comment\nUUID=1 / ext4 defaults 0 1\n/dev/sdb1 {tmp_path / 'etcd'} ext4 defaults 0 2\n")
+    mounting = f'mount --make-rprivate /; touch /etc/fstab; mount --bind "{table}" /etc/fstab; exec sh "$@"'
+    shell = _shell("unshare", "-m", "sh", "-c", mounting, "sh")
+
+    with pytest.raises(NotMounted, match="fstab"):
+        see_data(shell, DataPlace(str(tmp_path / "etcd")), is_running=False, until=_soon())
 
 
 @pytest.mark.every_etcd

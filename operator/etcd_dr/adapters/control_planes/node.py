@@ -12,8 +12,8 @@ from etcd_dr.adapters.control_planes.call import Write, pushing
 from etcd_dr.adapters.control_planes.data_directory import DataDirectory, DataPlace
 from etcd_dr.adapters.control_planes.service import EtcdService
 from etcd_dr.adapters.control_planes.shell import Shell
-from etcd_dr.adapters.control_planes.sighting import see_data
-from etcd_dr.domain.recovery.sight import NodeSight, ProcessState
+from etcd_dr.adapters.control_planes.sighting import NotMounted, see_data
+from etcd_dr.domain.recovery.sight import DataSight, NodeSight, ProcessState
 from etcd_dr.errors import NodeFault, UsageError
 
 _RECOVERY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -37,15 +37,15 @@ class ShellNode:
     def look(self, *, deadline: float) -> NodeSight:
         until = time.monotonic() + deadline
         seen = self._service.look(until=until)
-        data, free = None, None
+        data, free, problem = None, None, seen.problem
         if seen.launch is not None:
             place = DataPlace(seen.launch.data_dir, seen.launch.wal_dir)
             # What may be running is treated as running: its database changes under the reader.
             is_running = seen.process is not ProcessState.STOPPED
-            data, free = see_data(self._shell, place, is_running=is_running, until=until)
-            if data.damage and not is_running and self._service.look(until=until).process is not ProcessState.STOPPED:
-                # It was started meanwhile, as a unit that fails and is restarted is: what was read was in motion.
-                data, free = see_data(self._shell, place, is_running=True, until=until)
+            try:
+                data, free = self._see_data(place, is_running=is_running, until=until)
+            except NotMounted as error:
+                problem = str(error)
         return NodeSight(
             node=self.name,
             process=seen.process,
@@ -55,7 +55,7 @@ class ShellNode:
             etcd_version=seen.version,
             writers=seen.writers,
             log_tail=seen.log_tail,
-            problem=seen.problem,
+            problem=problem,
         )
 
     def fence_writers(self, *, recovery_id: str, deadline: float) -> tuple[str, ...]:
@@ -111,6 +111,13 @@ class ShellNode:
 
     def close(self) -> None:
         self._shell.close()
+
+    def _see_data(self, place: DataPlace, *, is_running: bool, until: float) -> tuple[DataSight, int | None]:
+        data, free = see_data(self._shell, place, is_running=is_running, until=until)
+        if data.damage and not is_running and self._service.look(until=until).process is not ProcessState.STOPPED:
+            # It was started meanwhile, as a unit that fails and is restarted is: what was read was in motion.
+            return see_data(self._shell, place, is_running=True, until=until)
+        return data, free
 
     def _data(self, until: float) -> DataDirectory:
         launch, owner = self._service.launch(until=until)

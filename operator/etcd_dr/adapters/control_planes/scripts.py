@@ -79,14 +79,37 @@ if command -v flock >/dev/null 2>&1 && [ -d "${d%/*}/" ]; then
 fi
 """
 
+# What cannot be looked at is never taken for what is not there: a member would be called lost for good.
 LOOK = """\
 d=$1 w=$2
 resolved() { readlink -f -- "$1" 2>/dev/null || printf '%s\\n' "$1"; }
+there() {
+  if [ -e "$1" ]; then return 0; fi
+  if said=$(stat -- "$1" 2>&1); then return 0; fi
+  case $said in *"No such file"*|*"Not a directory"*) return 1 ;; esac
+  printf '%s\\n' "$said" >&2
+  exit 1
+}
 d=$(resolved "$d")
 if [ -n "$w" ]; then w=$(resolved "$w"); else w=$d/member/wal; fi
 printf 'directory=%s\\n' "$d"
-if [ -d "$d" ]; then echo exists=1; fi
-if [ -e "$d/member/snap/db" ]; then printf 'database=%s\\n' "$(stat -c %s -- "$d/member/snap/db")"; fi
+while read -r device at _; do
+  case $device in '#'*|'') continue ;; esac
+  case $at in /?*) ;; *) continue ;; esac
+  case $d/ in "${at%/}"/*) ;; *) continue ;; esac
+  mounted=
+  while read -r _ _ _ _ point _; do
+    if [ "$point" = "${at%/}" ]; then mounted=1; fi
+  done < /proc/self/mountinfo
+  if [ -z "$mounted" ]; then printf 'unmounted=%s\\n' "$at"; fi
+done 2>/dev/null < /etc/fstab || true
+if there "$d"; then
+  echo exists=1
+  for part in "$d" "$d/member" "$d/member/snap" "$w"; do
+    if there "$part"; then ls -- "$part" > /dev/null; fi
+  done
+fi
+if there "$d/member/snap/db"; then printf 'database=%s\\n' "$(stat -c %s -- "$d/member/snap/db")"; fi
 for file in "$w"/*.wal; do
   if [ -f "$file" ]; then
     printf 'wal=%s\\n' "${file##*/}"
@@ -207,11 +230,14 @@ cd /
     + _COMMIT
 )
 
+# On one file system nothing is copied: both names lead to the same files, and nobody builds on the source's once etcd
+# has started on these.
 COPY_HERE = (
     _PLACES
     + _OWN_PARTIAL
     + """\
-cp -a --reflink=auto -- "$7" "$partial" 2>/dev/null || { rm -rf -- "$partial"; cp -a -- "$7" "$partial"; }
+copy() { rm -rf -- "$partial"; cp -a "$@" -- "$7" "$partial"; }
+cp -al -- "$7" "$partial" 2>/dev/null || copy --reflink=auto 2>/dev/null || copy
 """
     + _COMMIT
 )

@@ -17,9 +17,19 @@ from etcd_dr.errors import NodeFault
 _UNIT = 1024
 
 
+class NotMounted(Exception):
+    """Nothing lies there because the disk that belongs there is not mounted. Does not leave this package."""
+
+
 def see_data(shell: Shell, place: DataPlace, *, is_running: bool, until: float) -> tuple[DataSight, int | None]:
-    """Return what lies there and the free bytes beside it. The database of a running member is not looked into."""
-    said = shell.run(scripts.LOOK, place.data_dir, place.wal_dir or "", deadline=remaining(until))
+    """Return what lies there and the free bytes beside it. The database of a running member is not looked into.
+
+    Raises NotMounted, NodeUnreachable, NodeDenied: where it cannot be looked at, nothing is said of the data.
+    """
+    try:
+        said = shell.run(scripts.LOOK, place.data_dir, place.wal_dir or "", deadline=remaining(until))
+    except NodeFault as error:  # the disk answers with errors
+        return DataSight(place.data_dir, exists=True, damage=f"cannot be read: {error.message}"), None
     lines = [line.partition("=")[::2] for line in said.output.decode(errors="replace").splitlines()]
     found = dict(lines)
     size = int(found["database"]) if found.get("database", "").isdigit() else None
@@ -40,6 +50,8 @@ def see_data(shell: Shell, place: DataPlace, *, is_running: bool, until: float) 
         set_aside=tuple(value for name, value in lines if name == "aside"),
         written_at=_latest(value for name, value in lines if name == "written"),
     )
+    if sight.is_empty and "unmounted" in found:
+        raise NotMounted(f"{found['unmounted']} is in /etc/fstab and not mounted, so {sight.directory} tells nothing")
     return sight, free_bytes(found.get("free", ""))
 
 

@@ -151,7 +151,8 @@ class _Case:
         self._note_silence()
         clues = read_clues(sight.log_tail)
         if sight.data is None:
-            self._evidence.append(f"{sight.node} was reached, but its data directory could not be looked at")
+            reason = f": {sight.problem}" if sight.problem else ""
+            self._evidence.append(f"{sight.node} was reached, but its data directory could not be looked at{reason}")
             self._by_word()
         elif sight.data.is_empty:
             self._wiped(sight, sight.data)
