@@ -140,7 +140,7 @@ def _entry_count(plan: Plan) -> int:
 
 def _tried(plan: Plan, *, every: bool) -> list[int]:
     count = _entry_count(plan)
-    return list(range(1, count + 1)) if every else sorted({1, count // 4, count // 2, 3 * count // 4, count})
+    return list(range(1, count + 1)) if every else sorted({1, count // 3, 2 * count // 3, count})
 
 
 def _resume_after_each(disaster: Disaster, *, every: bool) -> None:

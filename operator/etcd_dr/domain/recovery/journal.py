@@ -81,7 +81,6 @@ class JournalProgress:
     facts: dict[str, Facts]
     last_failure: JournalEntry | None = None
     begun_at: datetime | None = None
-    last_at: datetime | None = None
     waited_for: frozenset[str] = frozenset()
     """Steps at which the run stopped for a person."""
 
@@ -98,9 +97,8 @@ class JournalProgress:
         touched: list[str] = []
         facts: dict[str, Facts] = {}
         begun_at: datetime | None = None
-        last_at: datetime | None = None
         for entry in entries:
-            last, last_at = entry.number, entry.at
+            last = entry.number
             state = _STATES.get(entry.kind, state)
             match entry.kind:
                 case EntryKind.BEGUN:
@@ -124,7 +122,7 @@ class JournalProgress:
                 case _:
                     pass
         return cls(
-            state, last, frozenset(done), tuple(touched), facts, failure, begun_at, last_at, frozenset(waited_for)
+            state, last, frozenset(done), tuple(touched), facts, failure, begun_at, frozenset(waited_for)
         )
 
 

@@ -25,7 +25,6 @@ LOCK_VERSION = 1
 _RECOVERY_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,79}", re.ASCII)
 _ENTRY_NAME = re.compile(r"(\d{6})\.json", re.ASCII)
 _REPORT_NAME = re.compile(r"report\.(md|json)", re.ASCII)
-_TRANSLATED = "It was changed after it was written, or written by another program. Look at it: "
 
 Kept = TypeVar("Kept", bound=BaseModel)
 
@@ -104,7 +103,11 @@ def common_length(one: Sequence[JournalEntry], other: Sequence[JournalEntry]) ->
 
 
 def damaged(message: str, *, subject: str) -> JournalDamaged:
-    return JournalDamaged(message, subject=subject, next_step=f"{_TRANSLATED}{subject}")
+    return JournalDamaged(
+        message,
+        subject=subject,
+        next_step=f"It was changed after it was written, or written by another program. Look at it: {subject}",
+    )
 
 
 def _parse(body: bytes, kind: type[Kept], *, subject: str, known: int) -> Kept:

@@ -71,9 +71,6 @@ class Work:
                 found = facts
         return found
 
-    def all_facts_of(self, kind: str) -> tuple[Facts, ...]:
-        return tuple(self._done(kind))
-
     def _done(self, kind: str, *, node: str = "", member: str = "") -> Iterator[Facts]:
         progress = self.progress()
         for step in self.plan.steps:
@@ -91,12 +88,10 @@ class Work:
         with closing(self.ports.admins.administer(endpoint)) as connection:
             yield connection
 
-    def quorum_endpoint(self, *, besides: tuple[str, ...] = ()) -> str:
+    def quorum_endpoint(self) -> str:
         """Return the first configured endpoint that reads through quorum. Raises what the last one said."""
         last: EtcdError | None = None
         for endpoint in self.ports.connector.endpoints:
-            if endpoint in besides:
-                continue
             try:
                 with self.member(endpoint) as member:
                     member.read(linearizable=True, deadline=self.ports.limits.call_deadline)
