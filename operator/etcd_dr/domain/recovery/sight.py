@@ -90,6 +90,7 @@ class NodeSight:
     `free_bytes` is of the file system of the data directory. `log_tail` is the end of etcd's log, for people and for
     rules that look for a cause. `writers` are in the order in which they are stopped. `problem` says why `launch` or
     `data` is None: a manifest that cannot be parsed, a unit that is not there, a disk that is not mounted.
+    `talos` is what a Talos node says beyond that.
     """
 
     node: str
