@@ -127,7 +127,7 @@ class RecoveryRig:
         return self._plan(Way.REPLACE, member)
 
     def _plan(self, way: Way, target: str, wishes: Wishes = NO_WISHES) -> Plan:
-        candidate = Candidate(way=way, target=target, summary=f"{way} {target}", loss=Loss(text="as told"))
+        candidate = Candidate(way=way, target=target, summary=f"{way} {target}", loss=Loss(revisions=0, text="as told"))
         tokens, now = SystemTokens(), datetime.now(UTC)
         stamp = Stamp(
             recovery_id=f"{now:%Y%m%dT%H%M%SZ}-{tokens.token()}",

@@ -182,7 +182,9 @@ class RecoveryWorld:
 
     def _plan(self, way: Way, target: str) -> Plan:
         self._recoveries += 1
-        candidate = Candidate(way=way, target=target, summary="restore it", loss=Loss(text="500 revisions"))
+        candidate = Candidate(
+            way=way, target=target, summary="restore it", loss=Loss(revisions=500, text="500 revisions")
+        )
         stamp = Stamp(
             recovery_id=f"20260820T04{self._recoveries:02d}00Z-00000000000{self._recoveries}",
             token=f"token-{self._recoveries}",

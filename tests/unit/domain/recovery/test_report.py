@@ -19,7 +19,9 @@ PLAN = Plan(
     made_at=_NOON,
     made_by="alice@home",
     tool_version="0",
-    chosen=Candidate(way=Way.RESTORE, target="s1", summary="restore", loss=Loss(text="at most 40 revisions")),
+    chosen=Candidate(
+        way=Way.RESTORE, target="s1", summary="restore", loss=Loss(revisions=40, text="at most 40 revisions")
+    ),
     facts=PlanFacts(cluster_id="c1", standing="lost-for-good", members=()),
     highest_revision_seen=140,
     steps=(
