@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from etcd_dr.domain.recovery.assessment import MemberVerdict, QuorumStanding, Statement
+from etcd_dr.domain.recovery.candidate import Way
 from etcd_dr.domain.recovery.clues import Cause
+from etcd_dr.domain.recovery.wishes import Wishes
 from etcd_dr.errors import StoreDenied, UsageError
 from fakes.control_plane import FakeData
 from scenarios.assessment_world import CLUSTER_ID, AssessmentWorld
@@ -419,3 +421,27 @@ def test_data_that_was_never_ours_does_not_make_a_node_ours() -> None:
 
     assert found.member("cp3").verdict is MemberVerdict.FOREIGN
     assert found.standing is QuorumStanding.LOST_FOR_GOOD
+
+
+def test_cluster_that_was_made_anew_under_its_id_sets_no_survivor_aside() -> None:
+    """Two wiped members were started with their usual flags: an empty quorum, and the one with the data outside of it."""
+    world = AssessmentWorld()
+    taken = world.take_snapshot(revision=5_000)
+    world.stop("cp3")
+
+    found = world.assess().assessment
+
+    assert found.standing is QuorumStanding.HELD
+    assert f"snapshot {taken} of it was at 5000" in found.dispute
+    assert world.recommended() is None
+    assert not world.propose()[Way.REPLACE].is_possible
+    assert world.propose(Wishes(roll_back=True))[Way.RESTORE].is_possible
+
+
+def test_snapshot_of_just_now_or_of_another_id_is_no_sign_of_that() -> None:
+    """Members are asked before the store is; and a recovery with another id has its own numbers."""
+    world = AssessmentWorld()
+    world.take_snapshot(revision=5_000, hours_ago=0.001)
+    world.take_snapshot(revision=9_000, cluster_id=0xABC)
+
+    assert world.assess().assessment.dispute == ""

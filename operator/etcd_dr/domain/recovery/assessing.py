@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.certificate import CertificateRole
 from etcd_dr.domain.cluster import id_text, parse_id_text, quorum_size
 from etcd_dr.domain.cluster_view import ClusterView
@@ -22,6 +23,8 @@ from etcd_dr.domain.recovery.scene import Scene
 from etcd_dr.domain.recovery.standing import judge_standing
 from etcd_dr.domain.recovery.versions import common_version
 from etcd_dr.errors import TlsRefused, UsageError
+
+_LOOKING = timedelta(minutes=1)
 
 
 def assess(gathered: Gathered) -> Assessment:
@@ -47,7 +50,7 @@ def assess(gathered: Gathered) -> Assessment:
         last_alive_at=_last_alive(gathered, members, is_held=scene.is_held),
         notes=tuple(_notes(gathered, roster, members, doubt)),
         known_cluster_ids=scene.known_ids,
-        dispute=scene.divergence.dispute,
+        dispute=scene.divergence.dispute or _went_back(scene, members),
         statements=dict(gathered.statements),
         blinded=_blinded(gathered),
         alarms=tuple(sorted({kind for kinds in scene.alarms.values() for kind in kinds})),
@@ -148,6 +151,39 @@ def _highest(gathered: Gathered, members: Sequence[MemberAssessment]) -> int | N
     stored = [s.manifest.database.revision for s in gathered.snapshots]
     foreign = [e.latest_status.revision for e in gathered.observation.endpoints if e.latest_status is not None]
     return max([*live, *stored, *foreign], default=None)
+
+
+def _went_back(scene: Scene, members: Sequence[MemberAssessment]) -> str:
+    """Return why the cluster that serves is not the one that was saved under its id; empty: it may be.
+
+    Wiped members that are started with their usual flags make an empty cluster of the same id. Its quorum is no reason
+    to set aside the data of a member that has kept it. A snapshot of just now may be ahead of what was asked before.
+    """
+    at = max((m.revision for m in members if m.verdict.answers and m.revision is not None), default=None)
+    if not scene.is_held or at is None or scene.cluster_id is None:
+        return ""
+    until = scene.gathered.at - _LOOKING
+    ours = [s for s in scene.gathered.snapshots if s.manifest.source.kind != "import" and s.taken_at <= until]
+    ahead = [
+        s
+        for s in ours
+        if s.manifest.source.cluster_id == id_text(scene.cluster_id) and s.manifest.database.revision > at
+    ]
+    if not ahead:
+        return ""
+    most = max(ahead, key=_revision)
+    known = {id_text(each) for each in scene.known_ids}
+    best = max((s for s in ours if s.manifest.source.cluster_id in known), key=_revision)
+    return (
+        f"the cluster that serves is at revision {at}, and snapshot {most.id} of it was at "
+        f"{most.manifest.database.revision}: it was made anew (as wiped members do when they are started), or restored by "
+        f"other means. Where a member has kept its data, stop etcd on the others, move their data aside, and plan again; or "
+        f"go back to a snapshot: etcd-dr recover plan --roll-back --snapshot {best.id}"
+    )
+
+
+def _revision(snapshot: Snapshot) -> int:
+    return snapshot.manifest.database.revision
 
 
 def _last_alive(gathered: Gathered, members: Sequence[MemberAssessment], *, is_held: bool) -> datetime | None:
