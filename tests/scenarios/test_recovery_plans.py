@@ -19,7 +19,7 @@ from etcd_dr.domain.recovery.step import AddLearner, AwaitCluster, BuildData, Pr
 from etcd_dr.domain.recovery.wishes import Wishes
 from etcd_dr.domain.selection import parse_selector
 from etcd_dr.errors import JournalDamaged, NothingPossible, SnapshotNotFound, StoreUnreachable, UsageError
-from etcd_dr.workflows.recovery.plan_recovery import facts_for
+from etcd_dr.workflows.recovery.plan_recovery import facts_for, propose_recovery
 from fakes.control_plane import FakeControlPlane
 from scenarios.assessment_world import CLUSTER_ID, AssessmentWorld, kinds
 
@@ -854,3 +854,56 @@ def test_no_nodes_configured_says_so() -> None:
     world.say(Statement.LOST, "cp1", "cp2", "cp3")
 
     assert "no configured node" in world.propose()[Way.RESTORE].obstacle
+
+
+def test_member_that_needs_no_replacing_is_refused_with_those_that_do() -> None:
+    """Whoever mistyped a name is told the right one, and not to make statements about members."""
+    world = AssessmentWorld()
+    world.wipe("cp2")
+
+    with pytest.raises(NothingPossible, match="cp3 cannot be what to replace; there is: cp2"):
+        world.plan(Wishes(way=Way.REPLACE, member="cp3"))
+
+
+def test_survivor_that_runs_and_says_nothing_is_to_be_stopped_first() -> None:
+    """An etcd that was started without a quorum answers nobody, and keeps its data from being read."""
+    world = AssessmentWorld()
+    world.take_snapshot()
+    world.wipe("cp1", "cp2")
+    world.cluster["cp3"].stop()
+
+    with pytest.raises(NothingPossible) as raised:
+        world.plan()
+
+    assert raised.value.next_step is not None
+    assert raised.value.next_step.startswith("By hand: stop etcd on cp3 (")
+
+
+def test_revisions_that_a_recovery_raised_are_not_told_as_lost() -> None:
+    """A bump of a million is no loss of a million."""
+    world = AssessmentWorld()
+    older = world.take_snapshot(hours_ago=2, revision=300, cluster_id=0xABC)
+    world.take_snapshot(hours_ago=1, revision=1_000_300)
+    world.wipe("cp1", "cp2", "cp3")
+
+    [restore] = [
+        c
+        for c in propose_recovery(world.assess(), wishes=Wishes(selector=parse_selector(older), foreign_snapshot=True))
+        if c.way is Way.RESTORE
+    ]
+
+    assert restore.loss.revisions is None
+    assert "raised the revisions" in restore.loss.text
+
+
+def test_what_is_wiped_has_nothing_to_set_aside() -> None:
+    """The page says what happens to each node, and no more."""
+    world = AssessmentWorld()
+    world.take_snapshot()
+    world.wipe("cp1", "cp2")
+    world.stop("cp3")
+
+    effects = {effect.node: effect.effect for effect in world.plan().chosen.effects}
+
+    assert "set aside" not in effects["cp1"]
+    assert "its data is set aside" in effects["cp3"]

@@ -175,6 +175,7 @@ def test_an_etcd_that_ends_at_once_is_not_waited_for(world: RecoveryWorld) -> No
     assert isinstance(cause, NodeFault)
     assert cause.subject == "cp2"
     assert "panic: something" in str(cause.context["log"])
+    assert "Its log ends with:\n  panic: something" in str(raised.value.next_step)
     assert world.clock.monotonic() - begun < 60
 
 

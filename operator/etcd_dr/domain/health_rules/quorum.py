@@ -18,7 +18,7 @@ def lost(s: Situation) -> Iterator[Finding]:
             Severity.CRITICAL,
             f"quorum is lost and may return: {s.quorum.reason}",
             f"{_bring_back(s.quorum)}; nothing acknowledged is lost while data directories are whole. "
-            f"On each silent node: {SEE_THE_PROCESS}. Only if they are gone for good, restore: etcd-dr snapshot fetch latest-verified --to snapshot.db",
+            f"On each silent node: {SEE_THE_PROCESS}. What is left of each, and the gentlest way back: etcd-dr recover assess",
             evidence=_counts(s.quorum) | {"silent_voters": listing(silent)},
         )
 

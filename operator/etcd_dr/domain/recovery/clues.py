@@ -92,6 +92,8 @@ _PATTERNS = (
 )  # fmt: skip
 
 _LONGEST_LINE = 300
+_TELLING_LINES = 3
+_LAST_LINES = 6
 # server/etcdserver/server.go, NewServer; pkg/osutil/interrupt_unix.go, HandleInterrupts
 _BOUNDARY = _text(r"starting an etcd server|received (\w+ )?signal[;,] shutting down")
 
@@ -105,6 +107,13 @@ def read_clues(log_tail: Sequence[str]) -> tuple[Clue, ...]:
             shown = line.strip()[:_LONGEST_LINE]
             clues.append(Clue(shown, found.meaning, found.cause, found.is_damage, found.is_removed))
     return tuple(clues)
+
+
+def log_end(log_tail: Sequence[str]) -> str:
+    """Return what a log says last, as lines to follow a sentence: those that tell why, else the last ones; or nothing."""
+    said = [clue.line for clue in read_clues(log_tail)][:_TELLING_LINES]
+    lines = said[::-1] or [line.strip()[:_LONGEST_LINE] for line in log_tail[-_LAST_LINES:]]
+    return "".join(["\nIts log ends with:", *(f"\n  {line}" for line in lines)]) if lines else ""
 
 
 def _since_last_start(log_tail: Sequence[str]) -> Sequence[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import ceil
 
 from etcd_dr.domain.catalogue import Snapshot
-from etcd_dr.domain.cluster import quorum_size
+from etcd_dr.domain.cluster import id_text, quorum_size
 from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment
 from etcd_dr.domain.recovery.candidate import Loss
 
@@ -22,12 +23,23 @@ def restore_loss(assessment: Assessment, snapshot: Snapshot, *, pace: float | No
     ahead = max(0, highest - revision)
     bound = "its members last wrote then" if ended else "nobody knows when the cluster stopped, so until now"
     told = f"everything written after {_text(snapshot.taken_at)}: at most {duration_text(seconds)} ({bound})"
+    if ahead and was_recovered_since(assessment, snapshot):
+        return Loss(
+            seconds=seconds,
+            text=f"{told}; a recovery since then raised the revisions, so it cannot be told how many of them were written",
+        )
     if ahead:
         return Loss(seconds=seconds, revisions=ahead, text=f"{told}; at least {ahead} revisions, up to {highest}")
     if ended is not None and seconds == 0:
         return NO_LOSS
     about = f", about {pace * seconds:,.0f} revisions at the fastest pace seen" if pace else ""
     return Loss(seconds=seconds, text=told + about)
+
+
+def was_recovered_since(assessment: Assessment, snapshot: Snapshot) -> bool:
+    """Tell whether the cluster got a new id since the snapshot: revisions then differ by more than was written."""
+    now = assessment.cluster_id
+    return now is not None and snapshot.manifest.source.cluster_id not in ("", id_text(now))
 
 
 def rebuild_loss(assessment: Assessment, survivor: MemberAssessment) -> Loss:
@@ -66,13 +78,13 @@ def writes_ended_at(assessment: Assessment) -> datetime | None:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a length of time for people: `45 s`, `12 min`, `3 h 20 min`, `4 days`."""
-    minutes = int(seconds // 60)
+    """Return a length of time for people, rounded up: `45 s`, `12 min`, `3 h 20 min`, `4 days`."""
+    minutes = ceil(seconds / 60)
     if seconds < 120:
-        return f"{seconds:.0f} s"
+        return f"{ceil(seconds)} s"
     if minutes < 120:
         return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{minutes // 1440} days"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{ceil(minutes / 1440)} days"
 
 
 def _text(moment: datetime) -> str:

@@ -12,7 +12,7 @@ from etcd_dr.domain.answer import Answer
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
 from etcd_dr.domain.etcd_programs import choose_version
 from etcd_dr.domain.etcd_version import EtcdVersion
-from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment, QuorumStanding
+from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment, MemberVerdict, QuorumStanding
 from etcd_dr.domain.recovery.candidate import Candidate, Loss, NodeEffect, Way
 from etcd_dr.domain.recovery.losses import rebuild_loss, restore_loss
 from etcd_dr.domain.recovery.new_cluster_plan import survivors_to_copy
@@ -93,11 +93,13 @@ class _Case:
 
     @property
     def effects(self) -> tuple[NodeEffect, ...]:
+        wiped = {m.name for m in self.assessment.members if m.verdict is MemberVerdict.WIPED}
         return tuple(
             NodeEffect(
                 node=seat.node,
                 effect=("its writers and etcd are stopped" if seat.writers else "etcd is stopped")
-                + f", its data is set aside, {seat.name} starts from new data",
+                + ("" if seat.name in wiped else ", its data is set aside")
+                + f", {seat.name} starts from new data",
             )
             for seat in self.seating.seats
         )
@@ -118,6 +120,7 @@ def _rebuild(case: _Case, choice: SurvivorChoice, snapshot: Snapshot | None) -> 
             summary="build a new cluster from the data of a survivor",
             obstacle=_not_lost(assessment, roll_back=False) or choice.obstacle,
             loss=_UNKNOWN_LOSS,
+            needs_hands=_stopping(choice) if assessment.standing is QuorumStanding.LOST_FOR_GOOD else (),
         )
     size = survivor.database_bytes or 0
     fit = fit_versions(assessment, case.seating, None, allow_other_minor=True)
@@ -179,6 +182,15 @@ def _restore(
     )
 
 
+def _stopping(choice: SurvivorChoice) -> tuple[str, ...]:
+    """Return how the data of members that run and say nothing can be read after all."""
+    return tuple(
+        f"stop etcd on {m.node} (systemctl stop etcd; kubeadm: mv /etc/kubernetes/manifests/etcd.yaml /root/), and make the "
+        "plan again: while it runs its data cannot be read, and it may have more than any snapshot"
+        for m in choice.unread
+    )
+
+
 def _not_lost(assessment: Assessment, *, roll_back: bool) -> str:
     """Return why no new cluster is made while the old one lives, may live, or may be alive for all we know."""
     match assessment.standing:
@@ -204,7 +216,9 @@ def _against_snapshot(survivor: MemberAssessment | None, snapshot: Snapshot | No
     if survivor is None or snapshot is None:
         return ()
     ahead = (survivor.revision or 0) - snapshot.manifest.database.revision
-    if ahead >= 0:
+    if ahead == 0:
+        return (f"{survivor.name} and snapshot {snapshot.id} are at the same revision",)
+    if ahead > 0:
         return (f"{survivor.name} is {ahead} revisions ahead of snapshot {snapshot.id}",)
     return (f"snapshot {snapshot.id} is {-ahead} revisions ahead of the best survivor, {survivor.name}",)
 

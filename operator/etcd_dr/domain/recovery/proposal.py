@@ -66,15 +66,33 @@ def choose(candidates: Sequence[Candidate], wishes: Wishes, *, cluster: str) -> 
     fitting = [c for c in asked if (c.is_possible if is_wished else c.is_recommended)]
     if fitting:
         return next((c for c in fitting if c.is_recommended), fitting[0])
+    if not asked and wishes.member:
+        _refuse_unfit_member(candidates, way, wishes.member, cluster=cluster)
     told = asked or [c for c in candidates if way in (None, c.way)]
     lacking = "; ".join(f"{c.way}{f' {c.target}' if c.target else ''}: {c.obstacle or _NOT_BY_ITSELF}" for c in told)
     possible = [c.way.value for c in candidates if c.is_possible]
-    hint = f" Possible, where you say so with --way: {', '.join(dict.fromkeys(possible))}." if possible else ""
+    hands = [need for c in candidates if way in (None, c.way) for need in c.needs_hands]
+    by_hand = f"By hand: {'; '.join(hands)}\n" if hands else ""
+    hint = f"Possible, where you say so with --way: {', '.join(dict.fromkeys(possible))}.\n" if possible else ""
     raise NothingPossible(
         f"no way back can be taken as things are: {lacking}",
         subject=cluster,
-        next_step=f"See what would tell more, and say what only you know: etcd-dr recover plan --cluster {cluster} "
-        f"--lost MEMBER | --intact MEMBER.{hint}",
+        next_step=f"{by_hand}{hint}See what would tell more, and say what only you know: etcd-dr recover plan --cluster {cluster} "
+        f"--lost MEMBER | --intact MEMBER.",
+    )
+
+
+def _refuse_unfit_member(candidates: Sequence[Candidate], way: Way | None, member: str, *, cluster: str) -> None:
+    """Raise NothingPossible that names what the way can be taken for, where it is one that names members."""
+    fitting = [c for c in candidates if c.way is way and c.target]
+    if way is None or (fitting and way not in (Way.REPLACE, Way.REBUILD)):
+        return
+    told = "; ".join(f"{c.target}{f' (not possible: {c.obstacle})' if c.obstacle else ''}" for c in fitting)
+    raise NothingPossible(
+        f"{member} cannot be what to {way} {'from' if way is Way.REBUILD else ''}".rstrip()
+        + (f"; there is: {told}" if told else "; there is no such member"),
+        subject=cluster,
+        next_step=f"See where each member stands: etcd-dr recover assess --cluster {cluster}",
     )
 
 

@@ -15,7 +15,7 @@ from etcd_dr.domain.recovery.candidate import Candidate, NodeEffect, Way
 from etcd_dr.domain.recovery.clues import Cause
 from etcd_dr.domain.recovery.losses import NO_LOSS
 from etcd_dr.domain.recovery.rates import Rates
-from etcd_dr.domain.recovery.room import WAL_BYTES, short_of
+from etcd_dr.domain.recovery.room import WAL_BYTES, megabytes, short_of
 
 _LEARNER_CAUSES = (Cause.LEARNER_STUCK, Cause.LEARNER_BEHIND)
 
@@ -53,9 +53,7 @@ def _candidate(assessment: Assessment, member: MemberAssessment, rates: Rates) -
         loss=NO_LOSS,
         expected_seconds=rates.stop_seconds + rates.serve_seconds(keys=None) + size / rates.place_bytes_per_second,
         effects=(
-            NodeEffect(
-                node=member.node or member.name, effect=f"{aside}it receives {size / 1e6:.0f} MB from the leader"
-            ),
+            NodeEffect(node=member.node or member.name, effect=f"{aside}it receives {megabytes(size)} from the leader"),
         ),
         needs_hands=_by_hand(member) if not member.node or member.sight.value is None else (),
     )

@@ -164,6 +164,8 @@ def _real_loss(plan: Plan, progress: JournalProgress) -> int | None:
     seen = plan.highest_revision_seen
     if not isinstance(built_from, int) or seen is None:
         return None
+    if seen > built_from and plan.chosen.loss.revisions is None:
+        return None  # a recovery in between raised them (losses.restore_loss)
     return max(0, seen - built_from)
 
 

@@ -48,5 +48,6 @@ def short_of(assessment: Assessment, needed: dict[str, int]) -> tuple[str, ...]:
 
 
 def megabytes(size: int) -> str:
-    """Return a size for people, in MB of a million bytes."""
-    return f"{size / 1e6:,.0f} MB"
+    """Return a size for people, in MB of a million bytes; below ten of them with a tenth, and never 0 for something."""
+    mega = size / 1e6
+    return f"{mega:,.0f} MB" if mega >= 10 or not size else f"{max(mega, 0.1):.1f} MB"

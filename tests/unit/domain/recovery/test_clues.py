@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etcd_dr.domain.recovery.clues import Cause, cause_clue, damage_clue, read_clues, removal_clue
+from etcd_dr.domain.recovery.clues import Cause, cause_clue, damage_clue, log_end, read_clues, removal_clue
 
 
 def test_last_cause_counts() -> None:
@@ -65,3 +65,12 @@ def test_long_lines_are_cut_and_plain_ones_say_nothing() -> None:
 
     assert len(clues) == 1
     assert len(clues[0].line) <= 300
+
+
+def test_end_of_a_log_is_the_lines_that_tell_why() -> None:
+    """A panic's own words lie above its trace; where nothing is known to tell, the last lines are shown."""
+    trace = ["panic: freepages: failed to get all reachable pages", "goroutine 84 [running]:", *["  at x"] * 40]
+
+    assert log_end(trace) == "\nIts log ends with:\n  panic: freepages: failed to get all reachable pages"
+    assert log_end(["one", "two"]) == "\nIts log ends with:\n  one\n  two"
+    assert log_end([]) == ""

@@ -43,7 +43,8 @@ def test_platform_changes_how_long_starting_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(45, "45 s"), (720, "12 min"), (12_000, "3 h 20 min"), (400_000, "4 days")]
+    ("seconds", "text"), [(45, "45 s"), (720, "12 min"), (12_000, "3 h 20 min"), (406, "7 min"), (400_000, "5 days")]
 )
-def test_duration_for_people(seconds: float, text: str) -> None:
+def test_duration_for_people_is_never_less_than_it_is(seconds: float, text: str) -> None:
+    """It is told as a bound: what is "at most 6 min" must not be 6 min 46 s."""
     assert duration_text(seconds) == text

@@ -42,6 +42,8 @@ def candidate_block(candidate: Candidate, *, number: int | None = None) -> Table
     block.add_row(mark, _heading(candidate))
     if not candidate.is_possible:
         block.add_row("", Text(f"not possible: {plain(candidate.obstacle)}"))
+        for need in candidate.needs_hands:
+            block.add_row("", styled(f"by hand: {need}", "doubtful"))
         return block
     block.add_row("", Text(plain(candidate.summary)))
     for reason in candidate.reasons:

@@ -47,7 +47,11 @@ from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, abort_recovery,
 
 Which = Annotated[
     str | None,
-    typer.Argument(metavar="RECOVERY", show_default=False, help="A recovery's id or its beginning; else the only one."),
+    typer.Argument(
+        metavar="RECOVERY",
+        show_default=False,
+        help="A recovery's id or its beginning; else the one that has not ended.",
+    ),
 ]
 
 

@@ -22,6 +22,7 @@ from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import Assessment, Statement
 from etcd_dr.domain.recovery.candidate import Candidate
+from etcd_dr.domain.recovery.journal import JournalProgress, RecoveryState
 from etcd_dr.domain.recovery.lost_files import NOTHING_LOST, LostFiles
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
@@ -29,7 +30,7 @@ from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, name_by_store
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.who import whoami
-from etcd_dr.errors import EtcdDrError, RecoveryError, StoreError
+from etcd_dr.errors import EtcdDrError, JournalDamaged, RecoveryError, StoreError
 from etcd_dr.ports.control_plane import ControlPlane
 from etcd_dr.ports.journal_store import JournalStore
 from etcd_dr.ports.object_store import ObjectStore
@@ -40,6 +41,7 @@ from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, facts_for, plan
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 
 _FILE_SECONDS = 15.0
+_ENDED = (RecoveryState.FINISHED, RecoveryState.ABORTED)
 Starter = Callable[..., object]
 
 
@@ -167,18 +169,37 @@ def usual_state_dir(environment: Mapping[str, str]) -> Path:
 
 
 def only_unfinished(journal: JournalStore, said: str | None) -> str:
-    """Return the recovery that is meant: the one that was said, else the only one known. Raises RecoveryError."""
-    if said is not None:
-        known = [each for each in journal.recovery_ids() if each.startswith(said)]
-        return known[0] if len(known) == 1 else said
+    """Return the recovery that is meant: the one that was said, else the only one that has not ended.
+
+    Raises RecoveryError. An id that is said is returned even where nothing is known of it.
+    """
     known = list(journal.recovery_ids())
-    if len(known) == 1:
-        return known[0]
+    if said is not None:
+        meant = [each for each in known if each.startswith(said)]
+        return meant[0] if len(meant) == 1 else said
+    unfinished = [each for each in known if len(known) == 1 or _is_unfinished(journal, each)]
+    if len(unfinished) == 1:
+        return unfinished[0]
+    if not known:
+        raise RecoveryError(
+            "no recovery is known",
+            subject=journal.place,
+            next_step="Begin one: etcd-dr recover run. One that another machine began without the store is known there alone.",
+        )
+    told = f"{len(unfinished)} have not ended: {', '.join(unfinished)}" if unfinished else "all of them have ended"
     raise RecoveryError(
-        f"{len(known)} recoveries are known" if known else "no recovery is known",
+        f"{len(known)} recoveries are known, and {told}",
         subject=journal.place,
         next_step="Say which one; see them with: etcd-dr recover status",
     )
+
+
+def _is_unfinished(journal: JournalStore, recovery_id: str) -> bool:
+    """A journal that cannot be read is named, not passed over."""
+    try:
+        return JournalProgress.of(journal.entries(recovery_id)).state not in _ENDED
+    except JournalDamaged:
+        return True
 
 
 def _name(target: Target, store: ObjectStore | None, surroundings: Surroundings) -> str:

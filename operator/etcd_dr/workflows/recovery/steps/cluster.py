@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etcd_dr.domain.cluster import MemberList, MemberStatus, id_text
+from etcd_dr.domain.recovery.clues import log_end
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.sight import ProcessState
 from etcd_dr.domain.recovery.step import AwaitCluster, StartEtcd
@@ -68,7 +69,7 @@ class _ProcessWatch:
             raise NodeFault(
                 "etcd was started and has ended",
                 subject=name,
-                next_step="Read the end of its log, and remove what keeps it from starting.",
+                next_step=f"Remove what keeps it from starting.{log_end(sight.log_tail)}",
                 context={"log": "\n".join(sight.log_tail[-8:])},
             )
         return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from etcd_dr.domain.cluster import Member, MemberList, id_text, parse_id_text
+from etcd_dr.domain.recovery.clues import log_end
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.sight import ProcessState
 from etcd_dr.domain.recovery.step import AddLearner, PromoteLearner, RemoveMember, StartEtcd
@@ -119,7 +120,7 @@ class _JoiningProcess:
             raise NodeFault(
                 f"etcd was started {1 + self._again} times to join, and has ended each time",
                 subject=node.name,
-                next_step="Read the end of its log, remove what keeps it from starting, and resume.",
+                next_step=f"Remove what keeps it from starting, and resume.{log_end(sight.log_tail)}",
                 context={"log": "\n".join(sight.log_tail[-8:])},
             )
         self._again += 1
