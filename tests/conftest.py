@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import settings
 
 pytest_plugins = ["real.peers.fixtures", "real.peers.talos_fixtures"]
@@ -9,3 +11,10 @@ pytest_plugins = ["real.peers.fixtures", "real.peers.talos_fixtures"]
 # A noisy machine is no counterexample; a found one is printed so that it can be pasted into a test.
 settings.register_profile("etcd-dr", deadline=None, print_blob=True)
 settings.load_profile("etcd-dr")
+
+# Whoever runs the tests in the background may ignore signals, and what is ignored is inherited: the programs under test
+# would never hear the Ctrl-C that a test sends them. A handler of our own is not inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
