@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etcd_dr.domain.answer import Answer
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
@@ -18,6 +18,7 @@ from etcd_dr.domain.etcd_programs import choose_version
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment, MemberVerdict, QuorumStanding
 from etcd_dr.domain.recovery.candidate import Candidate, Loss, NodeEffect, Way
+from etcd_dr.domain.recovery.clues import Cause
 from etcd_dr.domain.recovery.gentle_candidates import nothing
 from etcd_dr.domain.recovery.losses import NO_LOSS, rebuild_loss, restore_loss
 from etcd_dr.domain.recovery.rates import Rates
@@ -103,7 +104,7 @@ class _Case:
 
     def replace(self) -> Iterator[Candidate]:
         against = two_clusters(self.assessment) or "; ".join(wrong_machines(self.assessment))
-        for candidate in replacements(self.assessment, Rates()):
+        for candidate in replacements(_with_learners_as_stuck(self.assessment), Rates()):
             node = candidate.effects[0].node if candidate.effects else ""
             member = next((m for m in self.assessment.members if m.name == candidate.target), None)
             has_data = member is not None and member.data is not None and not member.data.is_empty
@@ -199,6 +200,18 @@ class _Case:
         return tuple(effects)
 
 
+def _with_learners_as_stuck(assessment: Assessment) -> Assessment:
+    """Return the assessment with every learner replaceable: nothing in Talos' API promotes one that stays behind.
+
+    It is replaced where somebody says so; ten minutes are Talos' own limit for promoting it.
+    """
+    members = tuple(
+        replace(m, cause=Cause.LEARNER_STUCK) if m.verdict is MemberVerdict.LEARNER and not m.cause else m
+        for m in assessment.members
+    )
+    return replace(assessment, members=members)
+
+
 def _choose(assessment: Assessment, catalogue: Answer[Catalogue], wishes: Wishes) -> SnapshotChoice:
     if catalogue.value is None:
         why = str(catalogue.failure) if catalogue.failure else "no store is configured"
@@ -222,13 +235,18 @@ def _recommended(
         return None
     match assessment.standing:
         case QuorumStanding.HELD:
-            return _first(candidates, Way.NOTHING, Way.START, Way.REPLACE)
+            lost = [c for c in candidates if c.way is not Way.REPLACE or _is_lost(assessment, c.target)]
+            return _first(lost, Way.NOTHING, Way.START, Way.REPLACE)
         case QuorumStanding.MAY_RETURN:
             return _first(candidates, Way.START)
         case QuorumStanding.LOST_FOR_GOOD:
             return next((c for c in new_clusters if c.is_possible), None)
         case QuorumStanding.CANNOT_TELL:
             return None
+
+
+def _is_lost(assessment: Assessment, name: str) -> bool:
+    return any(m.name == name and m.verdict.is_lost_for_good for m in assessment.members)
 
 
 def _first(candidates: Sequence[Candidate], *ways: Way) -> Candidate | None:
