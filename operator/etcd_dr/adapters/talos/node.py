@@ -10,6 +10,8 @@ from typing import Any
 
 from grpclib.client import Channel
 from grpclib.const import Status
+from grpclib.exceptions import StreamTerminatedError
+from h2.exceptions import ProtocolError
 
 from etcd_dr.adapters.talos import answers
 from etcd_dr.adapters.talos.connection import NodeConnection
@@ -136,9 +138,13 @@ class GrpclibTalosNode:
             method = machine_grpc.MachineServiceStub(channel).EtcdRecover
             loop = asyncio.get_running_loop()
             async with method.open(timeout=deadline, metadata=self._metadata) as stream:
-                while (piece := await loop.run_in_executor(None, next, pieces, None)) is not None:
-                    await stream.send_message(common_pb2.Data(bytes=piece))
-                await stream.end()
+                try:
+                    while (piece := await loop.run_in_executor(None, next, pieces, None)) is not None:
+                        await stream.send_message(common_pb2.Data(bytes=piece))
+                    await stream.end()
+                except ProtocolError as error:
+                    # The node has answered and closed its side; leaving the stream raises what it answered.
+                    raise StreamTerminatedError(f"closed by the node: {error}") from error
                 return await stream.recv_message()
 
         self._only("EtcdRecover", self._connection.ask("EtcdRecover", uploading, seconds=deadline))
