@@ -248,12 +248,16 @@ def _store_said(overrides: Overrides, environment: Mapping[str, str]) -> StoreSe
 
 
 def _encryption(section: EncryptionSection, overrides: Overrides) -> EncryptionSection:
-    """Return the settings with the command line's keys: recipients replace the file's, identities are added to them."""
+    """Return the settings with the command line's keys: recipients replace the file's, identities are added to them.
+
+    Beside an identity that is said, those of the file that are not on this machine are left out: the key is elsewhere.
+    """
     if overrides.no_encryption and (overrides.recipients or overrides.recipients_files):
         raise UsageError(
             "contradicts --recipient and --recipients-file", subject="--no-encryption", next_step="Leave one out."
         )
-    said: dict[str, object] = {"identity_files": (*section.identity_files, *overrides.identity_files)}
+    configured = [path for path in section.identity_files if not overrides.identity_files or path.exists()]
+    said: dict[str, object] = {"identity_files": (*configured, *overrides.identity_files)}
     if overrides.no_encryption:
         said["enabled"] = False
     if overrides.recipients or overrides.recipients_files:

@@ -152,7 +152,17 @@ def test_recipients_of_the_command_line_replace_those_of_the_file() -> None:
     encryption = resolve_encryption(config(ONE), overrides)
 
     assert encryption.recipients == ("age1flag",)
-    assert encryption.identity_files == (Path("/keys/file"), Path("/keys/flag"))
+    assert encryption.identity_files == (Path("/keys/flag"),)
+
+
+def test_identity_that_is_said_stands_beside_those_that_are_here(tmp_path: Path) -> None:
+    """The break-glass machine has the key elsewhere; what the file names and is not there must not stop it."""
+    here, gone, said = tmp_path / "here", tmp_path / "gone", tmp_path / "said"
+    here.touch()
+    text = ONE.replace("[/keys/file]", f"[{here}, {gone}]")
+
+    assert resolve_encryption(config(text), Overrides()).identity_files == (here, gone)
+    assert resolve_encryption(config(text), Overrides(identity_files=(said,))).identity_files == (here, said)
 
 
 def test_encryption_without_recipients_is_refused_with_the_way_out() -> None:
