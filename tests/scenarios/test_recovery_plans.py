@@ -856,6 +856,32 @@ def test_no_nodes_configured_says_so() -> None:
     assert "no configured node" in world.propose()[Way.RESTORE].obstacle
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"steps": 7}, "steps must be a list"),
+        ({"cluster": None}, "cluster must be text"),
+        ({"version": 9}, "has format version 9, this etcd-dr reads version 1"),
+        ({"unknown": 1}, "unknown is not a known key|fields or spellings"),
+        ({"made_by": "somebody"}, "changed by hand"),
+    ],
+)
+def test_mistakes_in_a_plan_are_told_in_words_for_people(change: dict[str, object], says: str) -> None:
+    """Not in those of a library."""
+    world = AssessmentWorld()
+    world.take_snapshot()
+    world.wipe("cp1", "cp2", "cp3")
+    document = plan_document(world.plan()) | change
+
+    with pytest.raises(JournalDamaged, match=says):
+        parse_plan(json.dumps(document).encode(), subject="plan.json")
+
+
+def test_file_that_broke_off_is_told_as_such() -> None:
+    with pytest.raises(JournalDamaged, match=r"it is not JSON \(line 1, column 13\)"):
+        parse_plan(b'{"version":1', subject="plan.json")
+
+
 def test_member_that_needs_no_replacing_is_refused_with_those_that_do() -> None:
     """Whoever mistyped a name is told the right one, and not to make statements about members."""
     world = AssessmentWorld()

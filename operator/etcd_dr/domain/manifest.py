@@ -198,4 +198,6 @@ def _first_reason(cause: Exception) -> str:
     if isinstance(cause, ValidationError):
         place, mistake = next(mistakes(cause))
         return f"{place or 'the record'} {mistake}"
+    if isinstance(cause, json.JSONDecodeError):
+        return f"it is not JSON (line {cause.lineno}, column {cause.colno})"
     return str(cause)[:200]

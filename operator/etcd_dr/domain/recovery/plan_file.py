@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import ValidationError
-
-from etcd_dr.domain.manifest import canonical_json
+from etcd_dr.domain.manifest import canonical_json, parse_versioned
 from etcd_dr.domain.recovery.plan import PLAN_VERSION, Plan
-from etcd_dr.errors import JournalDamaged
+from etcd_dr.domain.recovery.record import MAX_PLAN_BYTES, validated
+from etcd_dr.errors import JournalDamaged, ManifestInvalid
 
-MAX_PLAN_BYTES = 4 << 20
+__all__ = ["MAX_PLAN_BYTES", "parse_plan", "plan_document"]
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -29,32 +28,19 @@ def parse_plan(body: bytes, *, subject: str) -> Plan:
     Raises JournalDamaged for another version, for what does not parse, for fields that this version does not know
     (they could mean something that would be left undone), and for a digest that is not the plan's.
     """
-    document = _document(body, subject)
-    said = document.pop("digest", None)
+    if len(body) > MAX_PLAN_BYTES:
+        raise _damaged(subject, "it is too large to be a plan")
     try:
-        plan = Plan.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise _damaged(subject, f"{'.'.join(map(str, first['loc'])) or 'plan'}: {first['msg']}") from error
+        document = parse_versioned(body, subject=subject, known=PLAN_VERSION)
+        said = document.pop("digest", None)
+        plan = validated(document, Plan, subject=subject)
+    except ManifestInvalid as error:
+        raise _damaged(subject, f"it {error.message}") from error
     if _canonical(document) != canonical_json(plan):
         raise _damaged(subject, "it has fields or spellings that this version does not write")
     if said is not None and said != str(plan.digest):
         raise _damaged(subject, f"its digest is {plan.short_digest}…, it says {str(said)[:80]}: it was changed by hand")
     return plan
-
-
-def _document(body: bytes, subject: str) -> dict[str, Any]:
-    if len(body) > MAX_PLAN_BYTES:
-        raise _damaged(subject, "it is too large to be a plan")
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(subject, str(error)[:200]) from error
-    if not isinstance(document, dict):
-        raise _damaged(subject, "it is not a JSON object")
-    if document.get("version") != PLAN_VERSION:
-        raise _damaged(subject, f"its format version is {document.get('version')!r}, this etcd-dr reads {PLAN_VERSION}")
-    return document
 
 
 def _canonical(document: dict[str, Any]) -> bytes:

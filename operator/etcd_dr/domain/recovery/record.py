@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from etcd_dr.domain.manifest import canonical_json, parse_versioned
+from etcd_dr.domain.manifest import canonical_json, invalid_record, parse_versioned
 from etcd_dr.domain.recovery.journal import JOURNAL_VERSION, JournalEntry
 from etcd_dr.domain.recovery.plan import PLAN_VERSION, Plan
 from etcd_dr.errors import JournalDamaged, ManifestInvalid, ManifestVersionUnknown
@@ -110,14 +110,18 @@ def damaged(message: str, *, subject: str) -> JournalDamaged:
     )
 
 
+def validated(document: Mapping[str, Any], kind: type[Kept], *, subject: str) -> Kept:
+    """Return the record in a parsed document. Raises ManifestInvalid with the first mistake."""
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        raise invalid_record(subject, error) from error
+
+
 def _parse(body: bytes, kind: type[Kept], *, subject: str, known: int) -> Kept:
     try:
-        return kind.model_validate(parse_versioned(body, subject=subject, known=known))
+        return validated(parse_versioned(body, subject=subject, known=known), kind, subject=subject)
     except ManifestVersionUnknown:
         raise
     except ManifestInvalid as error:
         raise damaged(error.message, subject=subject) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "record"
-        raise damaged(f"does not parse: {where}: {first['msg']}", subject=subject) from error
