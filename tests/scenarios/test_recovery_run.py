@@ -199,6 +199,24 @@ def test_a_store_that_cannot_be_written_needs_the_explicit_wish(world: RecoveryW
     assert not world.is_locked
 
 
+def test_missing_bookkeeping_is_told_apart_from_a_cluster_that_does_not_serve(world: RecoveryWorld) -> None:
+    """The store went away after the verification: nobody must take a cluster back that serves."""
+    plan = world.restore_plan()
+
+    def lose_the_store(entry: JournalEntry) -> None:
+        if entry.kind is EntryKind.DONE and "verify-cluster" in entry.step:
+            world.store.faults.is_gone = True
+
+    with pytest.raises(StepFailed) as raised:
+        world.run(plan, on_entry=lose_the_store)
+
+    assert "The cluster serves and is verified" in str(raised.value.next_step)
+    assert "would lose what was written since" in str(raised.value.next_step)
+    world.store.faults.is_gone = False
+    world.resume(plan)
+    assert world.is_recovered(plan)
+
+
 def test_ctrl_c_leaves_a_journal_that_resume_understands(world: RecoveryWorld) -> None:
     """A wish to stop is heard between steps; the journal says so; the next run goes on."""
     plan = world.restore_plan()

@@ -166,4 +166,11 @@ def _step_failed(step: Step, error: EtcdDrError, work: Work, *, others: int, res
 def _ways_on(work: Work, *, resume: str) -> str:
     on = f"etcd-dr recover {resume} {work.recovery_id}"
     back = f"etcd-dr recover abort {work.recovery_id}"
-    return f"Go on with: {on}" if resume == "abort" else f"Go on with: {on}\nOr take it back with: {back}"
+    if resume == "abort":
+        return f"Go on with: {on}"
+    if work.facts_of("verify-cluster", "talos-verify") is not None:
+        return (
+            f"The cluster serves and is verified; what is missing does not touch it. Go on with: {on}\n"
+            f"Taking it back now would lose what was written since: {back}"
+        )
+    return f"Go on with: {on}\nOr take it back with: {back}"

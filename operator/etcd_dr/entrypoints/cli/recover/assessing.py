@@ -39,7 +39,9 @@ def assess(run: Run, *, lost: Lost = None, intact: Intact = None) -> None:
         look = session.look(statements)
         run.answer(
             assessment_document(look.assessment, look.candidates),
-            table=lambda: draw(run.screen, assessment_page(look.assessment), Text(""), candidate_page(look.candidates)),
+            table=lambda: draw(
+                run.screen, assessment_page(look.assessment, look.lock), Text(""), candidate_page(look.candidates)
+            ),
         )
 
 
@@ -82,7 +84,13 @@ def plan(
         made = session.plan(look, None, wishes)
 
         def page() -> None:
-            draw(run.screen, assessment_page(look.assessment), Text(""), candidate_page(look.candidates), Text(""))
+            draw(
+                run.screen,
+                assessment_page(look.assessment, look.lock),
+                Text(""),
+                candidate_page(look.candidates),
+                Text(""),
+            )
             draw(run.screen, plan_page(made))
             run.screen.line()
             run.screen.line("Nothing was changed. Carry it out, with questions: etcd-dr recover run")

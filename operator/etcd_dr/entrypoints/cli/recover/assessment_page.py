@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment, MemberVerdict, QuorumStanding
+from etcd_dr.domain.recovery.record import RecoveryLock
 from etcd_dr.entrypoints.cli.human import age, plain, size
 from etcd_dr.entrypoints.cli.tables import styled, table
 
@@ -29,12 +31,13 @@ _VERDICT_STYLES = {
 }
 
 
-def assessment_page(assessment: Assessment) -> Group:
-    """Return the whole assessment; the verdict stands first."""
+def assessment_page(assessment: Assessment, lock: RecoveryLock | None = None) -> Group:
+    """Return the whole assessment; the verdict stands first, and then a recovery that is under way already."""
     words, style = STANDING_WORDS[assessment.standing]
     parts: list[RenderableType] = [
         styled(f"{assessment.cluster}: {words}", style),
         Text(plain(assessment.reason)),
+        *([_under_way(lock, now=assessment.assessed_at)] if lock is not None else []),
         Text(""),
         member_table(assessment.members),
     ]
@@ -44,6 +47,15 @@ def assessment_page(assessment: Assessment) -> Group:
         parts += [Text(""), Text("what would tell:"), *(Text(f"  {plain(each)}") for each in assessment.would_tell)]
     parts += [Text(""), *_known(assessment), *(Text(plain(note)) for note in assessment.notes)]
     return Group(*parts)
+
+
+def _under_way(lock: RecoveryLock, *, now: datetime) -> Text:
+    which = lock.recovery_id
+    return styled(
+        f"{lock.by} began a recovery of it {age(lock.since, now=now)} ago that has not ended, and another one is refused "
+        f"until it has: etcd-dr recover status {which}; then etcd-dr recover resume {which}, or etcd-dr recover abort {which}",
+        "bad",
+    )
 
 
 def member_table(members: Iterable[MemberAssessment]) -> RenderableType:

@@ -54,10 +54,8 @@ def _facts(outcome: RecoveryOutcome) -> list[tuple[str, str]]:
         rows.append(("loss, as planned", loss_words(report.planned_loss)))
         if report.real_loss_revisions is not None:
             rows.append(("loss, as found", count(report.real_loss_revisions, "revision")))
-        rows += [
-            (name.replace("_", " "), str(value)) for name, value in report.verification.items() if value is not None
-        ]
+        rows += _verified(report.verification)
     if report.set_aside:
-        rows.append(("old data", ", ".join(f"{node}: {path}" for node, path in sorted(report.set_aside.items()))))
+        rows.append(("old data", "\n".join(f"{node}: {path}" for node, path in sorted(report.set_aside.items()))))
     rows.append(("report", f"etcd-dr recover status {outcome.plan.recovery_id}"))
     return rows

@@ -5,6 +5,7 @@ Lines are only ever added, so that what scrolls by on a dumb terminal is what ha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from threading import Lock
 
@@ -25,12 +26,12 @@ _WHOLE_WORDS = {
 
 
 class RunPage:
-    """Shows the journal as it is written; `tell` may be called from several threads."""
+    """Shows the journal as it is written. `done` are ids of steps that were done before; `tell` may be called from several threads."""
 
-    def __init__(self, screen: Screen, plan: Plan, *, done: int = 0) -> None:
+    def __init__(self, screen: Screen, plan: Plan, *, done: Iterable[str] = ()) -> None:
         self._screen = screen
         self._plan = plan
-        self._ended = done
+        self._done = set(done)  # one that is carried out again on another machine is still one step
         self._lock = Lock()
 
     def tell(self, entry: JournalEntry) -> None:
@@ -43,8 +44,8 @@ class RunPage:
 
     def _step(self, entry: JournalEntry) -> None:
         if entry.kind is EntryKind.DONE:
-            self._ended += 1
-        count = f"[{self._ended:>2}/{len(self._plan.steps)}]" if entry.kind is EntryKind.DONE else " " * 7
+            self._done.add(entry.step)
+        count = f"[{len(self._done):>2}/{len(self._plan.steps)}]" if entry.kind is EntryKind.DONE else " " * 7
         took = f" in {duration(timedelta(seconds=entry.seconds))}" if entry.seconds is not None else ""
         words = step_words(self._plan.step(entry.step))
         detail = f": {entry.detail}" if entry.kind is EntryKind.FAILED else ""

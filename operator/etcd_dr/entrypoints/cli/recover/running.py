@@ -33,7 +33,7 @@ from etcd_dr.entrypoints.cli.recover.outcome_page import outcome_page
 from etcd_dr.entrypoints.cli.recover.progress_page import RunPage
 from etcd_dr.entrypoints.cli.recover.questions import Questions
 from etcd_dr.entrypoints.cli.recover.session import Session, only_unfinished, open_session
-from etcd_dr.entrypoints.cli.recover.status_page import status_page, status_table
+from etcd_dr.entrypoints.cli.recover.status_page import next_commands, status_page, status_table
 from etcd_dr.entrypoints.cli.recover.wizard import agree_on_plan, confirm_plan
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.snapshot.choosing import At, Revision
@@ -138,7 +138,7 @@ def resume(
         ports = session.ports()
         recovery_id = only_unfinished(ports.journal, recovery)
         made = known_plan(recovery_id, ports)
-        done = len(JournalProgress.of(ports.journal.entries(recovery_id)).done)
+        done = JournalProgress.of(ports.journal.entries(recovery_id)).done
         page = RunPage(Screen(run.stderr), made, done=done)
         outcome = resume_recovery(
             recovery_id,
@@ -190,7 +190,7 @@ def status(run: Run, *, recovery: Which = None, state_dir: StateDir = None) -> N
             run.answer(
                 {"cluster": session.layout.cluster, "recoveries": [status_document(each) for each in found]},
                 table=lambda: (
-                    draw(run.screen, status_table(found, now=now))
+                    draw(run.screen, status_table(found, now=now), *next_commands(found))
                     if found
                     else run.screen.line(f"no recovery of {session.layout.cluster} is known in {journal.place}")
                 ),

@@ -25,6 +25,7 @@ from etcd_dr.domain.recovery.candidate import Candidate
 from etcd_dr.domain.recovery.journal import JournalProgress, RecoveryState
 from etcd_dr.domain.recovery.lost_files import NOTHING_LOST, LostFiles
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
+from etcd_dr.domain.recovery.record import RecoveryLock
 from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, name_by_store
@@ -37,6 +38,7 @@ from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.find_missing_companions import find_missing_companions
 from etcd_dr.workflows.keep_companions import read_companions
 from etcd_dr.workflows.recovery.assess_cluster import Survey, assess_cluster
+from etcd_dr.workflows.recovery.hold_lock import read_lock
 from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, facts_for, plan_recovery, propose_recovery
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 
@@ -47,10 +49,11 @@ Starter = Callable[..., object]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen once, and every way back from there."""
+    """What was seen once, and every way back from there. `lock`: somebody has begun a recovery that has not ended."""
 
     survey: Survey
     candidates: tuple[Candidate, ...]
+    lock: RecoveryLock | None = None
 
     @property
     def assessment(self) -> Assessment:
@@ -72,7 +75,13 @@ class Session:
     def look(self, statements: Mapping[str, Statement], wishes: Wishes = NO_WISHES) -> Look:
         """Look at everything and propose. Raises UsageError, SnapshotNotFound, SnapshotAmbiguous."""
         survey = self._survey(statements)
-        return Look(survey, propose_recovery(survey, wishes=wishes, tools=self._tools()))
+        return Look(survey, propose_recovery(survey, wishes=wishes, tools=self._tools()), self._lock())
+
+    def _lock(self) -> RecoveryLock | None:
+        try:
+            return read_lock(self.store, self.layout) if self.store is not None else None
+        except EtcdDrError:
+            return None  # the run that would need it says so
 
     def plan(self, look: Look, chosen: Candidate | None, wishes: Wishes) -> Plan:
         """Return the plan of what was chosen, else of what was wished or is recommended. Raises NothingPossible."""

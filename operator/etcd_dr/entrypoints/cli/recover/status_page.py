@@ -36,6 +36,11 @@ def status_table(statuses: Iterable[RecoveryStatus], *, now: datetime) -> Render
     )
 
 
+def next_commands(statuses: Iterable[RecoveryStatus]) -> list[RenderableType]:
+    """Return a line for each command that may follow, for recoveries that have not ended."""
+    return [Text(f"next: {command}") for status in statuses for command in status.commands]
+
+
 def status_page(status: RecoveryStatus, *, now: datetime) -> Group:
     """Return one recovery with all its steps, and what may be done next."""
     rows: list[tuple[str, str]] = [

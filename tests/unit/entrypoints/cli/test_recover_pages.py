@@ -1,0 +1,52 @@
+"""What the pages of `etcd-dr recover` say where a recovery was begun before."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from etcd_dr.domain.recovery.journal import EntryKind
+from etcd_dr.entrypoints.cli.recover.assessment_page import assessment_page
+from etcd_dr.entrypoints.cli.recover.progress_page import RunPage
+from etcd_dr.entrypoints.cli.tables import draw
+from etcd_dr.entrypoints.cli.terminal import Screen
+from etcd_dr.workflows.recovery.hold_lock import read_lock
+from scenarios.recovery_world import RecoveryWorld
+
+
+def test_step_that_is_carried_out_again_is_counted_once(tmp_path: Path) -> None:
+    """On another machine what was fetched and built is made again; no step is the 13th of 11."""
+    world, out = RecoveryWorld(tmp_path), io.StringIO()
+    plan = world.restore_plan()
+    world.run(plan)
+    done = [entry for entry in world.stored_journal(plan) if entry.kind is EntryKind.DONE]
+    page = RunPage(Screen(out), plan, done=[entry.step for entry in done[:4]])
+
+    for entry in done[2:]:
+        page.tell(entry)
+
+    counts = [line[1:6] for line in out.getvalue().splitlines()]
+    whole = len(plan.steps)
+    assert counts[:3] == [f" 4/{whole}", f" 4/{whole}", f" 5/{whole}"]
+    assert counts[-1] == f"{whole}/{whole}"
+
+
+def test_recovery_that_is_under_way_is_told_before_anybody_plans_another(tmp_path: Path) -> None:
+    """Not after four screens, when the lock refuses it."""
+    world, out = RecoveryWorld(tmp_path), io.StringIO()
+    plan = world.restore_plan()
+    world.run(plan)
+    world.store.put(f"{world.layout.recoveries}lock.json", _lock(plan.recovery_id), if_absent=False)
+    lock = read_lock(world.store, world.layout)
+
+    draw(Screen(out), assessment_page(world.assessment(), lock))
+
+    said = " ".join(out.getvalue().split())
+    assert "me@there began a recovery of it" in said
+    assert f"etcd-dr recover resume {plan.recovery_id}" in said
+
+
+def _lock(recovery_id: str) -> bytes:
+    return (
+        f'{{"version":1,"recovery_id":"{recovery_id}","by":"me@there","place":"/x","since":"2026-01-01T00:00:00Z"}}'
+    ).encode()
