@@ -250,6 +250,23 @@ def test_what_does_not_fit_is_said_before_anything_is_done(
     assert "next:" in done.err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_signal_at_a_question_stops_there(nodes: Nodes, number: signal.Signals) -> None:
+    """At once, and not after the next answer: a person who presses Ctrl-C wants to leave."""
+    nodes.fill_and_save()
+    nodes.wipe("m1", "m2")
+    child = nodes.spawn("recover", "run")
+    child.expect(r"Which way \([^)]*\): ")
+
+    child.kill(number)
+    child.expect("stopped before anything was changed", timeout=5)
+    child.expect(pexpect.EOF)
+    child.close()
+
+    assert child.exitstatus == 130
+    assert nodes.cli("recover", "status", "-o", "json").document["recoveries"] == []
+
+
 @pytest.mark.parametrize("back", [False, True], ids=["resume", "abort"])
 def test_interrupt_leaves_a_recovery_that_goes_on_or_back(nodes: Nodes, *, back: bool) -> None:
     """Ctrl-C in the middle: the journal says where it stands, and both ways lead to a whole state."""

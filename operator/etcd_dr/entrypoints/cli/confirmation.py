@@ -8,6 +8,7 @@ import typer
 
 from etcd_dr.entrypoints.cli.human import plain
 from etcd_dr.entrypoints.cli.run import Run
+from etcd_dr.entrypoints.cli.stopping import read_answer
 from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.errors import Cancelled, UsageError
 
@@ -30,7 +31,7 @@ def confirm(run: Run, what: str, *, cluster: str, yes: bool) -> None:
         )
     screen = Screen(run.stderr)
     screen.write(f"{plain(what)}.\nType the name of the cluster ({cluster}) to go on: ")
-    if run.stdin.readline().strip() != cluster:
+    if read_answer(run.stdin).strip() != cluster:
         raise Cancelled(
             "was not confirmed, so nothing was changed",
             subject=cluster,

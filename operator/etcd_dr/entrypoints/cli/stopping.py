@@ -97,3 +97,24 @@ def stopped_by_signals() -> Iterator[CancellationSwitch]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def read_answer(stdin: TextIO) -> str:
+    """Return the line that a person types; empty at the end of the input, and at a signal: both mean "stop here".
+
+    A switch alone would not be heard: Python goes on reading after a signal handler has returned (PEP 475).
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return stdin.readline()
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in heard_signals()}
+    try:
+        return stdin.readline()
+    except KeyboardInterrupt:
+        return ""
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

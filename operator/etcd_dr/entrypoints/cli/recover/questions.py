@@ -1,7 +1,7 @@
 """Questions to a person, as plain lines: they work on a dumb terminal, over ssh, and under a screen reader.
 
-An answer that fits nothing is asked again, with what would fit. The end of the input, as Ctrl-D makes it, is "stop
-here": nothing was changed by asking.
+An answer that fits nothing is asked again, with what would fit. The end of the input, as Ctrl-D makes it, and a signal,
+as Ctrl-C does, are "stop here": nothing was changed by asking.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from etcd_dr.entrypoints.cli.human import plain
+from etcd_dr.entrypoints.cli.stopping import read_answer
 from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.errors import Cancelled
 
@@ -49,7 +50,7 @@ class Questions:
     def line(self, prompt: str) -> str:
         """Return what was typed, without the spaces around it. Raises Cancelled at the end of the input."""
         self._screen.write(plain(prompt))
-        said = self._stdin.readline()
+        said = read_answer(self._stdin)
         if not said:
             self._screen.line()
             raise self._stopped()
