@@ -64,7 +64,6 @@ def test_ids_are_those_that_a_cluster_and_etcdutl_give(
     assert {name: (s.cluster_id, s.member_id) for name, s in statuses.items()} == {
         name: (living, member) for name, member in members.items()
     }
-    assert identity is not None
     assert (identity.cluster_id, identity.member_id) == (restored, restored_members["m2"])
 
 

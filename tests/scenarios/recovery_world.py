@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from crc32c import crc32c
+
 from etcd_dr import boltdb
 from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.journal import DirectoryJournal, DirectoryWorkPlaces
@@ -75,7 +77,8 @@ _KEYS = 200
 def wal_head(member_id: int, cluster_id: int) -> bytes:
     """Return the first two records of a WAL as etcd writes them."""
     metadata = b"\x08" + _varint(member_id) + b"\x10" + _varint(cluster_id)
-    return _frame(b"\x08\x04\x10\x00") + _frame(b"\x08\x01\x10\x07\x1a" + _varint(len(metadata)) + metadata)
+    record = b"\x08\x01\x10" + _varint(crc32c(metadata)) + b"\x1a" + _varint(len(metadata)) + metadata
+    return _frame(b"\x08\x04\x10\x00") + _frame(record)
 
 
 def _frame(record: bytes) -> bytes:

@@ -4,7 +4,7 @@
     shell            what runs a script on a node; `local_shell` here, `ssh` over the user's own OpenSSH
     scripts          the POSIX shell that every node understands
     data_directory   set aside, place, put back, copy off: the same on every platform
-    sighting         WAL metadata and database pages, read by range
+    sighting         the head of the WAL and database pages, read by range
     flags            etcd's command line and environment, understood and changed
     node             the port's Node, made of a shell, a data directory and a service
     local_process, systemd_unit, static_pod     the services: how etcd is started and stopped

@@ -9,9 +9,9 @@ from etcd_dr.adapters.control_planes import scripts
 from etcd_dr.adapters.control_planes.call import remaining
 from etcd_dr.adapters.control_planes.data_directory import DataPlace, free_bytes
 from etcd_dr.adapters.control_planes.shell import Shell
-from etcd_dr.adapters.control_planes.wal_metadata import WalMetadata, WalUnreadable, read_wal_metadata
 from etcd_dr.boltdb.peek import Peeked, PeekFailed, peek
 from etcd_dr.domain.recovery.sight import DatabasePeek, DataSight
+from etcd_dr.domain.wal_head import WalIdentity, WalUnreadable, read_wal_identity
 from etcd_dr.errors import NodeFault
 
 _UNIT = 1024
@@ -60,11 +60,11 @@ def _latest(seconds: Iterable[str]) -> datetime | None:
     return datetime.fromtimestamp(max(known), tz=UTC) if known else None
 
 
-def _wal(found: dict[str, str]) -> tuple[WalMetadata | None, str]:
+def _wal(found: dict[str, str]) -> tuple[WalIdentity | None, str]:
     if "wal" not in found:
         return None, ""
     try:
-        return read_wal_metadata(bytes.fromhex(found.get("head", ""))), ""
+        return read_wal_identity(bytes.fromhex(found.get("head", ""))), ""
     except ValueError as error:
         reason = error if isinstance(error, WalUnreadable) else "its head cannot be read"
         return None, f"the WAL file {found['wal']} cannot be read: {reason}"

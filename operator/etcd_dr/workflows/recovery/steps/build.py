@@ -17,7 +17,7 @@ from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.plan import ExpectedMember
 from etcd_dr.domain.recovery.step import BuildData, Preflight
 from etcd_dr.domain.recovery.talos_step import TalosPreflight
-from etcd_dr.domain.wal_head import HEAD_BYTES, is_first_wal, read_wal_identity
+from etcd_dr.domain.wal_head import HEAD_BYTES, WalUnreadable, is_first_wal, read_wal_identity
 from etcd_dr.errors import EtcdDrError, RecoveryError, VerificationFailed
 from etcd_dr.ports.restorer import RestoreOrder
 from etcd_dr.workflows.recovery.steps.source import source_facts, source_file
@@ -106,9 +106,14 @@ def _proven_database(step: BuildData, work: Work, database: Path) -> Facts:
 def _identity(work: Work, directory: Path, *, member: str) -> tuple[str, str]:
     wal_dir = directory / "member" / "wal"
     first = next((name for name in work.place.names(wal_dir) if is_first_wal(name)), None)
-    found = read_wal_identity(work.place.read_head(wal_dir / first, limit_bytes=HEAD_BYTES)) if first else None
-    if found is None:
+    if first is None:
         raise VerificationFailed("has no WAL that says who it is", subject=f"built data of {member}")
+    try:
+        found = read_wal_identity(work.place.read_head(wal_dir / first, limit_bytes=HEAD_BYTES))
+    except WalUnreadable as error:
+        raise VerificationFailed(
+            f"has a WAL that does not say who it is: {error}", subject=f"built data of {member}"
+        ) from error
     ids = f"{found.member_id:x}", f"{found.cluster_id:x}"
     expected = _expected(work, member)
     if work.plan.expected is not None and ids != (expected.id, work.plan.expected.cluster_id):
