@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from etcd_dr import boltdb
 from etcd_dr.domain.database import HashKv
-from etcd_dr.domain.proof import Proof, ProofLevel, ProofResult
+from etcd_dr.domain.digest import Digest
+from etcd_dr.domain.proof import Proof, ProofLevel, ProofOrigin, ProofResult
 from etcd_dr.domain.snapshot_limits import SnapshotLimits
-from etcd_dr.errors import MemberTimeout
+from etcd_dr.errors import Cancelled, MemberTimeout
+from etcd_dr.workflows.ask_hash import LiveHash
+from etcd_dr.workflows.observe_members import observe_members
+from etcd_dr.workflows.prove_consistent import prove_consistent
+from etcd_dr.workflows.prove_intact import PlainFile
+from etcd_dr.workflows.receive_stream import raise_if_cancelled
 from etcd_dr.workflows.take_snapshot import SnapshotOutcome
 from fakes.etcd import FakeEtcdMember
 from fakes.etcd_database import EtcdDatabase
@@ -161,3 +169,27 @@ def test_leader_witnesses_where_nobody_else_can(world: SnapshotWorld) -> None:
 
     assert proof.passed
     assert {w.member for w in proof.witnesses} == {"m1", "m2"}
+
+
+def test_wish_to_stop_is_heard_while_the_file_is_hashed(world: SnapshotWorld, tmp_path: Path) -> None:
+    """Hashing a large file takes a while, and nobody waits for its end."""
+    path = tmp_path / "plain.db"
+    path.write_bytes(world.database.to_bytes())
+    file = PlainFile(path, Digest.of_sha256(bytes(32)), ProofOrigin.SCRATCH)
+    status = boltdb.examine(path, with_hash_kv=True).status
+    assert status is not None
+    hashed = HashKv(1, status.current_revision - 10, status.compact_revision)
+    world.cancellation.cancel("a person stopped it")
+
+    with observe_members(world.connector, deadline=1.0) as live, pytest.raises(Cancelled):
+        prove_consistent(
+            file,
+            status=status,
+            live=live,
+            cluster_id=world.cluster.cluster_id,
+            source_id=None,
+            early=LiveHash(live.members[0], hashed),
+            limits=world.limits,
+            at=world.clock.now(),
+            stop=partial(raise_if_cancelled, world.cancellation),
+        )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from etcd_dr.domain.database import DatabaseStatus
@@ -256,6 +257,7 @@ class _Work:
                 early=self._early.result() if self._early else None,
                 limits=self._attempt.limits,
                 at=self._ports.clock.now(),
+                stop=partial(raise_if_cancelled, self._ports.cancellation),
             )
         raise_if_cancelled(self._ports.cancellation)
         return proof

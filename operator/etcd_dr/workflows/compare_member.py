@@ -48,7 +48,7 @@ def compare_member(
     checks = [
         _manifest_check(status, manifest),
         _revision_check(running, revision, deadline),
-        _hash_check(plain, running, status, deadline),
+        _hash_check(plain, running, status, deadline, look_up),
     ]
     look_up()
     keys = choose_keys(plain, count=sample, chance=chance, look_up=look_up)
@@ -77,10 +77,12 @@ def _revision_check(running: RunningMember, revision: int, deadline: float) -> D
     return DrillCheck("revision", words, passed=found >= revision)
 
 
-def _hash_check(plain: Path, running: RunningMember, status: DatabaseStatus, deadline: float) -> DrillCheck:
+def _hash_check(
+    plain: Path, running: RunningMember, status: DatabaseStatus, deadline: float, look_up: Callable[[], object]
+) -> DrillCheck:
     try:
         live = _live_hash(running, status.current_revision, deadline)
-        ours = boltdb.hash_kv(plain, revision=live.revision, compact_revision=live.compact_revision)
+        ours = boltdb.hash_kv(plain, revision=live.revision, compact_revision=live.compact_revision, stop=look_up)
     except RevisionUnavailable as error:
         return DrillCheck("hash", f"HashKV could not be compared: {error.message}", passed=None)
     compacted = (

@@ -15,6 +15,7 @@ Only one member is asked at a time, because HashKV holds up its reads and writes
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -36,6 +37,7 @@ class _Comparison:
 
     file: PlainFile
     own: HashKv | None
+    stop: Callable[[], object]
     known: dict[tuple[int, int], HashKv] = field(default_factory=dict)
     witnesses: list[HashKvWitness] = field(default_factory=list)
     asked: list[ObservedMember] = field(default_factory=list)
@@ -48,7 +50,7 @@ class _Comparison:
             return self.own
         if triple not in self.known:
             self.known[triple] = boltdb.hash_kv(
-                self.file.path, revision=revision, compact_revision=compact_revision, workers=1
+                self.file.path, revision=revision, compact_revision=compact_revision, workers=1, stop=self.stop
             )
         return self.known[triple]
 
@@ -92,12 +94,13 @@ def prove_consistent(
     early: LiveHash | None,
     limits: SnapshotLimits,
     at: datetime,
+    stop: Callable[[], object],
 ) -> Proof:
     """Compare an intact file with live members and return the proof; members that fail are part of its detail.
 
     `source_id` is the member that the file came from; `early` is an answer that was asked for while the stream ran.
-    Members of another cluster than `cluster_id` are not asked. Raises SnapshotDamaged and FileUnreadable when the
-    file cannot be hashed.
+    Members of another cluster than `cluster_id` are not asked. `stop` is called often while the file is
+    hashed, and raises to end it. Raises SnapshotDamaged and FileUnreadable when the file cannot be hashed.
     """
     witnesses = choose_witnesses(
         live.members,
@@ -107,7 +110,7 @@ def prove_consistent(
         is_large=status.total_size_bytes > limits.hash_max_bytes,
         wanted=limits.witness_count,
     )
-    comparison = _Comparison(file, status.hash_kv)
+    comparison = _Comparison(file, status.hash_kv, stop)
     if early is not None:
         comparison.compare(early)
     _ask_in_order(comparison, witnesses, live=live, source_id=source_id, status=status, limits=limits)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.cluster import parse_id_text
@@ -264,6 +265,7 @@ class _Verification:
                     early=None,
                     limits=self._limits,
                     at=self._ports.clock.now(),
+                    stop=partial(raise_if_cancelled, self._ports.cancellation),
                 )
         raise_if_cancelled(self._ports.cancellation)
         self._proofs.append(proof)
