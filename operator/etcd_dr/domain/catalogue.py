@@ -63,6 +63,12 @@ class Snapshot:
         return self.manifest.taken_at
 
     @property
+    def stored_bytes(self) -> int:
+        """What its data and its companions take in the store; the manifest and the proofs are not counted."""
+        companions = self.manifest.companions
+        return self.manifest.stored_size_bytes + (companions.stored_size_bytes if companions is not None else 0)
+
+    @property
     def newest_proofs(self) -> dict[ProofLevel, Proof]:
         return newest_by_level(self.proofs)
 

@@ -127,8 +127,8 @@ class RetentionPlan:
 
     @property
     def freed_bytes(self) -> int:
-        """The stored size of what is to be removed."""
-        return sum(decision.snapshot.manifest.stored_size_bytes for decision in self.removed)
+        """The stored size of what is to be removed, with its companions."""
+        return sum(decision.snapshot.stored_bytes for decision in self.removed)
 
 
 def decide_retention(catalogue: Catalogue, policy: RetentionPolicy, *, now: datetime) -> RetentionPlan:

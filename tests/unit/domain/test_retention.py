@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etcd_dr.domain.catalogue import Catalogue, Snapshot, UnreadableEntry
+from etcd_dr.domain.manifest import CompanionsFacts
 from etcd_dr.domain.retention import CLOCK_TOLERANCE, ReasonCode, RetentionPlan, RetentionPolicy, decide_retention
 from fakes.catalogue import State, catalogue_of, moment, snapshot
 
@@ -458,3 +459,21 @@ def test_a_clock_ahead_removes_at_most_what_lay_in_the_future(
     past = catalogue_of(*(s for s in catalogue.snapshots if s.taken_at <= NOW))
 
     assert kept(decide_retention(past, policy, now=later)) == kept(decide_retention(past, policy, now=NOW))
+
+
+def test_freed_bytes_count_data_and_companions() -> None:
+    """What lies beside the database is deleted with it, and takes room too."""
+    old, new = snapshot("2026-08-19 03:00", stored=b"x" * 100), snapshot("2026-08-20 03:00", stored=b"x" * 7)
+    beside = CompanionsFacts(
+        plain_digest=old.manifest.plain_digest,
+        plain_size_bytes=90,
+        stored_digest=old.manifest.stored_digest,
+        stored_size_bytes=40,
+        stages=(),
+        files=(),
+    )
+    old = replace(old, manifest=old.manifest.model_copy(update={"companions": beside}))
+
+    plan = decided(catalogue_of(old, new), keep_last=1)
+
+    assert plan.freed_bytes == 140

@@ -43,7 +43,7 @@ def command(
         catalogue = read_catalogue(place.store, place.layout)
         chosen = choose(run, catalogue, selector)
         now = place.surroundings.clock.now()
-        freed_bytes = chosen.manifest.stored_size_bytes
+        freed_bytes = chosen.stored_bytes
         if not force:
             check_deletable(place.store, place.layout, chosen, catalogue)
         if not dry_run:
