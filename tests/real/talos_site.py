@@ -76,6 +76,11 @@ class Site:
     def plan_file(self) -> Path:
         return self.directory / "plan.json"
 
+    def has_begun(self, kind: str) -> bool:
+        """Whether the journal of a recovery says that a step of this kind was begun."""
+        entries = self.directory.glob("store/v1/prod/recoveries/*/journal/*.json")
+        return any(f"-{kind}-" in text or f'-{kind}"' in text for text in (path.read_text() for path in entries))
+
     def has_the_treasure(self) -> bool:
         """Whether every machine has what was saved, and votes."""
         found = [self.double.get(b"/kept", machine=machine) for machine in self.double.control_planes]

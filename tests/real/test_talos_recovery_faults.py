@@ -182,13 +182,8 @@ def _run_and_kill_at(kind: str, site: Site) -> None:
             env=os.environ.copy(),
         )
     try:
-        site.double.wait_until(lambda: _has_begun(kind, site) or process.poll() is not None, deadline_seconds=120)
+        site.double.wait_until(lambda: site.has_begun(kind) or process.poll() is not None, deadline_seconds=120)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert _has_begun(kind, site), (site.directory / "killed.log").read_text()
-
-
-def _has_begun(kind: str, site: Site) -> bool:
-    entries = site.directory.glob("store/v1/prod/recoveries/*/journal/*.json")
-    return any(f"-{kind}-" in text or f'-{kind}"' in text for text in (path.read_text() for path in entries))
+    assert site.has_begun(kind), (site.directory / "killed.log").read_text()

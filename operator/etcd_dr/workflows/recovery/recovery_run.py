@@ -137,7 +137,11 @@ class RecoveryRun:
             said.append("the store's marker keeps both cluster ids")
         if "take-snapshot" in begun:
             said.append("a snapshot of the new cluster may be in the store; it stays there")
-        if "remove-member" in begun:
+        if "talos-wipe" in begun:
+            said.append("a node that was wiped stays so; what it had lies in the copies of this recovery")
+        if begun & {"talos-bootstrap", "talos-await-members"}:
+            said.append("a cluster that was bootstrapped stays; abort changes nothing on Talos nodes")
+        if begun & {"remove-member", "talos-remove-member"}:
             said.append("a member that was removed does not come back by itself")
         return said
 
