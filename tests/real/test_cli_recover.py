@@ -250,16 +250,23 @@ def test_what_does_not_fit_is_said_before_anything_is_done(
     assert "next:" in done.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_signal_at_a_question_stops_there(nodes: Nodes, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "at"),
+    [
+        (signal.SIGINT, r"Which way \([^)]*\): "),
+        (signal.SIGTERM, r"Which way \([^)]*\): "),
+        (signal.SIGINT, "Nothing is changed by looking"),
+    ],
+)
+def test_signal_at_a_question_or_before_it_stops_there(nodes: Nodes, number: signal.Signals, at: str) -> None:
     """At once, and not after the next answer: a person who presses Ctrl-C wants to leave."""
     nodes.fill_and_save()
     nodes.wipe("m1", "m2")
     child = nodes.spawn("recover", "run")
-    child.expect(r"Which way \([^)]*\): ")
+    child.expect(at)
 
     child.kill(number)
-    child.expect("stopped before anything was changed", timeout=5)
+    child.expect("stopped before anything was changed")
     child.expect(pexpect.EOF)
     child.close()
 

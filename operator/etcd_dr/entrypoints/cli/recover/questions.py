@@ -13,6 +13,7 @@ from etcd_dr.entrypoints.cli.human import plain
 from etcd_dr.entrypoints.cli.stopping import read_answer
 from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.errors import Cancelled
+from etcd_dr.ports.cancellation import Cancellation
 
 _STOP_WORDS = ("q", "quit", "stop")
 
@@ -20,10 +21,16 @@ _STOP_WORDS = ("q", "quit", "stop")
 class Questions:
     """One conversation. `subject` is what was being done, for the error when it is stopped."""
 
-    def __init__(self, stdin: TextIO, screen: Screen, *, subject: str) -> None:
+    def __init__(self, stdin: TextIO, screen: Screen, *, subject: str, cancellation: Cancellation) -> None:
         self._stdin = stdin
         self._screen = screen
         self._subject = subject
+        self._cancellation = cancellation
+
+    def stop_if_wished(self) -> None:
+        """Raise Cancelled where a signal came since: what was looked at meanwhile is of no interest any more."""
+        if self._cancellation.is_cancelled:
+            raise self._stopped()
 
     def choose(self, question: str, answers: Sequence[str], *, default: str | None = None) -> str:
         """Return one of `answers`; an empty line is the default. `q` and the end of the input raise Cancelled."""
@@ -49,6 +56,7 @@ class Questions:
 
     def line(self, prompt: str) -> str:
         """Return what was typed, without the spaces around it. Raises Cancelled at the end of the input."""
+        self.stop_if_wished()
         self._screen.write(plain(prompt))
         said = read_answer(self._stdin)
         if not said:

@@ -104,7 +104,7 @@ def run_recovery(
             run, run.surroundings(switch, with_events=False), state_dir=state_dir, without_store=without_store
         ) as session,
     ):
-        questions = Questions(run.stdin, screen, subject=session.layout.cluster)
+        questions = Questions(run.stdin, screen, subject=session.layout.cluster, cancellation=switch)
         if made is None:
             agreed = agree_on_plan(session, questions, screen, statements=statements, wishes=wishes)
             if agreed is None:

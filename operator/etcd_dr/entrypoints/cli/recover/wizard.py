@@ -43,10 +43,12 @@ def agree_on_plan(
     _title(screen, 1, "What is known")
     screen.line("Looking at the members, the nodes and the store. Nothing is changed by looking.")
     look = session.look(statements, wishes)
+    questions.stop_if_wished()
     draw(screen, assessment_page(look.assessment, look.lock))
     said = _ask_about_the_unseen(look.assessment, questions, screen, statements)
     if said != statements:
         look = session.look(said, wishes)
+        questions.stop_if_wished()
         draw(screen, assessment_page(look.assessment, look.lock))
     candidate = _choose(look, questions, screen, wishes)
     if candidate is None:
