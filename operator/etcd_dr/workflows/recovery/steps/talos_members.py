@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from etcd_dr.domain.cluster import Member, id_text, parse_id_text
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.talos_step import TalosAwaitMembers, TalosRemoveMember
-from etcd_dr.errors import EtcdError, MemberTimeout, NodeFault, RecoveryError
+from etcd_dr.errors import EtcdError, NodeFault, RecoveryError
 from etcd_dr.workflows.recovery.talos_work import driver_of, look_at_node, talos_node, talos_of, wait_for_nodes
 from etcd_dr.workflows.recovery.work import Work
 
@@ -43,7 +43,8 @@ def remove_member(step: TalosRemoveMember, work: Work) -> Facts:
 
 
 def await_members(step: TalosAwaitMembers, work: Work) -> Facts:
-    """Return when all named nodes are healthy voters. Raises NodeFault for one that failed, MemberTimeout with names."""
+    """Return when all named nodes are healthy voters. Raises NodeFault for one that failed or stays a
+    learner, MemberTimeout with names."""
     watch = _Joining(step, work)
     return wait_for_nodes(work, watch.look, seconds=step.deadline_seconds, problem=watch.problem)
 
@@ -97,7 +98,7 @@ class _Joining:
         return f"{name}: it is a learner" if listed.is_learner or status.is_learner else ""
 
     def _check_learners(self, members: Sequence[Member]) -> None:
-        """Raise MemberTimeout for a learner that Talos has given up: it stays one, and keeps the next from joining."""
+        """Raise NodeFault for a learner that Talos has given up: it stays one, and keeps the next from joining."""
         now, limit = self._work.ports.clock.monotonic(), driver_of(self._work).limits.promotion
         for member in members:
             if not member.is_learner or id_text(member.id) in self._step.may_be_absent:
@@ -106,7 +107,7 @@ class _Joining:
             since = self._learner_since.setdefault(member.id, now)
             if now - since >= limit:
                 member_id = id_text(member.id)
-                raise MemberTimeout(
+                raise NodeFault(
                     f"{member.label} ({member_id}) stays a learner: Talos tried to promote it for ten minutes, and "
                     "does so no more",
                     subject=self._work.plan.cluster,
