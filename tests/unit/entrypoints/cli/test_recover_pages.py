@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
+
 from etcd_dr.domain.recovery.journal import EntryKind
 from etcd_dr.entrypoints.cli.recover.assessment_page import assessment_page
 from etcd_dr.entrypoints.cli.recover.progress_page import RunPage
 from etcd_dr.entrypoints.cli.tables import draw
 from etcd_dr.entrypoints.cli.terminal import Screen
+from etcd_dr.errors import PlanStale
 from etcd_dr.workflows.recovery.hold_lock import read_lock
+from etcd_dr.workflows.recovery.run_plan import run_plan
 from scenarios.recovery_world import RecoveryWorld
 
 
@@ -29,6 +33,19 @@ def test_step_that_is_carried_out_again_is_counted_once(tmp_path: Path) -> None:
     whole = len(plan.steps)
     assert counts[:3] == [f" 4/{whole}", f" 4/{whole}", f" 5/{whole}"]
     assert counts[-1] == f"{whole}/{whole}"
+
+
+def test_refused_plan_is_not_told_as_taken_back(tmp_path: Path) -> None:
+    """Nothing was done, so there was nothing to take back."""
+    world, out = RecoveryWorld(tmp_path), io.StringIO()
+    plan = world.restore_plan()
+    other = plan.facts.model_copy(update={"snapshot_id": "another"})
+    page = RunPage(Screen(out), plan)
+
+    with pytest.raises(PlanStale):
+        run_plan(plan, world.ports(), by="me", facts_now=lambda: other, on_entry=page.tell)
+
+    assert out.getvalue() == ""
 
 
 def test_recovery_that_is_under_way_is_told_before_anybody_plans_another(tmp_path: Path) -> None:

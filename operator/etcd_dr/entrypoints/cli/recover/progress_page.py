@@ -32,6 +32,7 @@ class RunPage:
         self._screen = screen
         self._plan = plan
         self._done = set(done)  # one that is carried out again on another machine is still one step
+        self._has_told = False
         self._lock = Lock()
 
     def tell(self, entry: JournalEntry) -> None:
@@ -39,8 +40,11 @@ class RunPage:
         with self._lock:
             if entry.kind in _STEP_WORDS:
                 self._step(entry)
+            elif entry.kind is EntryKind.ABORTED and not self._has_told:
+                return  # refused before anything was done: the error that follows says so
             elif entry.kind in _WHOLE_WORDS:
                 self._screen.line(_WHOLE_WORDS[entry.kind].format(id=entry.recovery_id))
+            self._has_told = True
 
     def _step(self, entry: JournalEntry) -> None:
         if entry.kind is EntryKind.DONE:
