@@ -38,6 +38,7 @@ def examine(
     *,
     live_keys: bool = True,
     with_hash_kv: bool = False,
+    before_bump: bool = False,
     check_trailer: bool = False,
     workers: int | None = None,
     isolated: bool = False,
@@ -46,7 +47,7 @@ def examine(
     """Check every reachable page and record of a database and state its numbers.
 
     Damage never raises: it is in the findings. `with_hash_kv` also computes HashKV at the file's own revisions,
-    `check_trailer` the SHA-256 of all bytes before the trailer (a wrong one is a finding). `workers` is the number
+    `before_bump` what `bumped.bumped_hash_kv` begins with, `check_trailer` the SHA-256 of all bytes before the trailer (a wrong one is a finding). `workers` is the number
     of processes: None chooses by size, 1 stays inside this one. `isolated` does all of it in a process of its own,
     for a file and for callers that must survive a failing disk and give back the memory (`isolation`). Raises
     FileUnreadable when the file cannot be opened or read, and what `stop` raises.
@@ -54,8 +55,10 @@ def examine(
     if isolated and isinstance(source, Path):
         from etcd_dr.boltdb.isolation import call_isolated
 
-        options = {"live_keys": live_keys, "with_hash_kv": with_hash_kv, "check_trailer": check_trailer}
-        elsewhere: Examination = call_isolated("examine", source, stop=stop, workers=workers, **options)
+        options = {"live_keys": live_keys, "with_hash_kv": with_hash_kv, "before_bump": before_bump}
+        elsewhere: Examination = call_isolated(
+            "examine", source, stop=stop, workers=workers, check_trailer=check_trailer, **options
+        )
         return elsewhere
     with gathered() as crew, opened(source) as source_bytes:
         crew.hire(source_bytes, workers=workers, has_threads=check_trailer)
@@ -64,7 +67,7 @@ def examine(
             from etcd_dr.boltdb.findings import Findings
 
             findings = Findings()
-            wanted = Wanted(live_keys=live_keys, hash_kv=with_hash_kv)
+            wanted = Wanted(live_keys=live_keys, hash_kv=with_hash_kv, before_bump=before_bump)
             status = examination(source_bytes, crew, wanted=wanted, findings=findings, stop=stop)
         trailer = trailer_check.outcome(stop)
         if not trailer.present:

@@ -39,6 +39,7 @@ class Wanted:
 
     live_keys: bool
     hash_kv: bool
+    before_bump: bool = False
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class _Reading:
     revision: int = 0
     live_key_count: int | None = None
     hash_kv: HashKv | None = None
+    hash_before_bump: int | None = None
 
 
 def examination(
@@ -100,7 +102,7 @@ def _read_all_buckets(database: Database, team: Team, reading: _Reading, wanted:
     total = reading.sums[KEY_BUCKET] = _Sum()
     results = team.check(
         values=True,
-        hashes=wanted.live_keys or wanted.hash_kv,
+        hashes=wanted.live_keys or wanted.hash_kv or wanted.before_bump,
         findings=findings,
         meanwhile=partial(_read_small_buckets, database, reading),
     )
@@ -111,6 +113,8 @@ def _read_all_buckets(database: Database, team: Team, reading: _Reading, wanted:
         return
     if wanted.hash_kv:
         _compute_hash_kv(team, reading, findings)
+    if wanted.before_bump:
+        _compute_before_bump(team, reading)
     if not wanted.live_keys:
         reading.live_key_count = None
     elif reading.live_key_count is None:
@@ -122,7 +126,7 @@ def _compute_hash_kv(team: Team, reading: _Reading, findings: Findings) -> None:
     try:
         computed = compute_hash_kv(
             team,
-            revision=max(reading.revision, contents.compact_revision, 1),
+            revision=_current_revision(reading),
             compact_revision=contents.compact_revision,
             finished_compaction=contents.finished_compact_revision,
         )
@@ -130,6 +134,18 @@ def _compute_hash_kv(team: Team, reading: _Reading, findings: Findings) -> None:
         findings.warning("hashkv.inconclusive", "bucket key", str(reason))
         return
     reading.hash_kv, reading.live_key_count = computed.hash_kv, computed.live_key_count
+
+
+def _compute_before_bump(team: Team, reading: _Reading) -> None:
+    """Marks of the pass before stay: a record that was dropped there, at the same revision, is dropped here too."""
+    at = _current_revision(reading)
+    finished = reading.contents.finished_compact_revision
+    computed = compute_hash_kv(team, revision=at, compact_revision=at, finished_compaction=finished, before_bump=True)
+    reading.hash_before_bump = computed.hash_kv.hash
+
+
+def _current_revision(reading: _Reading) -> int:
+    return max(reading.revision, reading.contents.compact_revision, 1)
 
 
 def _read_small_buckets(database: Database, reading: _Reading) -> None:
@@ -185,4 +201,5 @@ def _status(database: Database, reading: _Reading) -> DatabaseStatus:
         in_use_bytes=in_use * meta.page_size,
         free_page_count=meta.high_water - in_use,
         freelist_synced=meta.freelist_synced,
+        hash_before_bump=reading.hash_before_bump,
     )

@@ -140,6 +140,8 @@ class DatabaseStatus:
     """Pages below the high-water mark that nothing refers to."""
     freelist_synced: bool
     """False where the file has no freelist page; etcd writes none (NoFreelistSync)."""
+    hash_before_bump: int | None = None
+    """What a bump of the revision adds one record to (`boltdb.bumped`); None when it was not asked for."""
 
     @property
     def current_revision(self) -> int:

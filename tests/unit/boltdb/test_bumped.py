@@ -70,3 +70,24 @@ def _bump(database: EtcdDatabase, bump: int) -> None:
     at = database.revision + bump
     database.records[struct.pack(">Q", at) + b"_" + bytes(8)] = b""
     database.compact_revision = at
+
+
+@pytest.mark.parametrize("with_hash_kv", [False, True])
+@pytest.mark.parametrize("compacted", [False, True])
+@pytest.mark.parametrize("bumped_before", [False, True])
+def test_examination_states_it_in_the_same_pass(*, with_hash_kv: bool, compacted: bool, bumped_before: bool) -> None:
+    """Beside HashKV of the file as it is, and neither changes the other."""
+    database = _history(ends_with_a_deletion=True, compacted=compacted)
+    if bumped_before:
+        _bump(database, 1000)
+        database.revision += 1000
+        database.put(b"/written/since", b"value")
+    body, last = database.to_bytes(), database.revision
+
+    status = boltdb.examine(body, with_hash_kv=with_hash_kv, before_bump=True).status
+
+    alone = boltdb.hash_kv(body, revision=last, compact_revision=last, before_bump=True)
+    assert status is not None
+    assert status.hash_before_bump == alone.hash
+    assert status.hash_kv == (boltdb.hash_kv(body) if with_hash_kv else None)
+    assert status.live_key_count == boltdb.examine(body).status.live_key_count  # type: ignore[union-attr]  # whole

@@ -59,7 +59,8 @@ def fetch_stored(step: FetchSnapshot, work: Work) -> Facts:
             progress=work.ports.progress,
             overwrite=True,
         )
-    examination = boltdb.examine(path, with_hash_kv=True)  # its trailer is part of the digest that was compared
+    # Its trailer is part of the digest that was compared.
+    examination = boltdb.examine(path, with_hash_kv=True, before_bump=must_bump(work))
     status = sound(examination, subject=step.snapshot_id)
     _compare_trailer(examination, manifest, subject=step.snapshot_id)
     _compare(status.hash_kv, manifest.database.hash_kv, subject=step.snapshot_id)
@@ -147,12 +148,11 @@ def fetched_facts(work: Work, path: Path, examination: Examination, status: Data
         "alarms": ", ".join(alarm.kind for alarm in status.alarms),
         "had_trailer": examination.trailer.present,
     }
-    if any(isinstance(step, BuildData) and step.bump_revision for step in work.plan.steps):
-        facts["hash_compacted"] = _hash_before_bump(path, status)
+    if must_bump(work):
+        facts["hash_compacted"] = status.hash_before_bump
     return facts
 
 
-def _hash_before_bump(path: Path, status: DatabaseStatus) -> int:
-    """Return HashKV as if everything were compacted at the last revision: what a bumped restore adds one record to."""
-    at = status.current_revision
-    return boltdb.hash_kv(path, revision=at, compact_revision=at, before_bump=True).hash
+def must_bump(work: Work) -> bool:
+    """Whether the members are built with a higher revision: then their hash is predicted from another one."""
+    return any(isinstance(step, BuildData) and step.bump_revision for step in work.plan.steps)

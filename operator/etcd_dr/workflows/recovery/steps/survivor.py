@@ -16,7 +16,7 @@ from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.step import FetchSurvivor
 from etcd_dr.errors import EtcdError, SnapshotDamaged
 from etcd_dr.workflows.receive_stream import receive_stream
-from etcd_dr.workflows.recovery.steps.source import append_trailer, fetched_facts, sound, source_file
+from etcd_dr.workflows.recovery.steps.source import append_trailer, fetched_facts, must_bump, sound, source_file
 from etcd_dr.workflows.recovery.steps.talos_nodes import read_survivor as read_survivor_on_talos
 from etcd_dr.workflows.recovery.work import Work
 
@@ -31,7 +31,7 @@ def fetch_survivor(step: FetchSurvivor, work: Work) -> Facts:
     if digest is None:
         read = _read_survivor if work.ports.talos is None else read_survivor_on_talos
         digest = read(step, work, path)
-    examination = boltdb.examine(path, with_hash_kv=True, check_trailer=True)
+    examination = boltdb.examine(path, with_hash_kv=True, before_bump=must_bump(work), check_trailer=True)
     status = sound(examination, subject=f"member {step.member}")
     is_equal = _equals_live(step, work, path, status) if was_streamed else None
     if not examination.trailer.present:
