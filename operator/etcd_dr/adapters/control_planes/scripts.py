@@ -189,10 +189,11 @@ for new in "$partial" "$w_partial"; do
   if [ -z "$new" ]; then continue; fi
   if [ -n "$owner" ]; then chown -R -- "$owner" "$new"; fi
   chmod -- "$mode" "$new"
+  set -- "$new"
   for file in "$new"/* "$new"/member/* "$new"/member/snap/* "$new"/member/wal/*; do
-    if [ -e "$file" ]; then settle "$file"; fi
+    if [ -e "$file" ]; then set -- "$@" "$file"; fi
   done
-  settle "$new"
+  settle "$@"
 done
 if [ -n "$w" ]; then
   if [ -e "$w" ] && is_ours "$w"; then rm -rf -- "$w"; fi

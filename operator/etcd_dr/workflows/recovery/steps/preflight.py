@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.step import BuildData, Preflight
 from etcd_dr.errors import LocalStorageFull, NodeFault
@@ -25,9 +27,17 @@ def preflight(step: Preflight, work: Work) -> Facts:
             next_step="Free some space, or resume with another state directory: --state-dir DIRECTORY",
             context={"free_bytes": free_bytes, "needed_bytes": step.local_bytes_needed},
         )
-    for name in _nodes(work):
-        _check_node(name, step.node_bytes_needed.get(name, 0), work)
+    _check_nodes(step, work)
     return facts
+
+
+def _check_nodes(step: Preflight, work: Work) -> None:
+    """Look at all nodes at once; the first one's trouble, in the order of the plan, is raised."""
+    names = _nodes(work)
+    with ThreadPoolExecutor(work.ports.limits.parallel_steps, thread_name_prefix="preflight") as pool:
+        looks = [pool.submit(_check_node, name, step.node_bytes_needed.get(name, 0), work) for name in names]
+    for look in looks:
+        look.result()
 
 
 def _nodes(work: Work) -> list[str]:

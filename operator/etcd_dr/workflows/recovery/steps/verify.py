@@ -8,6 +8,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 from etcd_dr.domain.database import HashKv
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.step import BuildData, VerifyCluster
@@ -51,11 +54,12 @@ def _ask_all(step: VerifyCluster, work: Work, *, revision: int | None) -> dict[s
     """
     asked: dict[str, HashKv] = {}
     for _ in range(_TRIES):
-        at, asked = revision, {}
-        for endpoint in step.endpoints:
-            answer = _ask(endpoint, work, revision=at)
-            asked[endpoint] = answer
-            at = answer.revision
+        first, *others = step.endpoints
+        if revision is None:
+            asked = {first: _ask(first, work, revision=None)}
+            asked |= _ask_together(others, work, revision=asked[first].revision)
+        else:
+            asked = _ask_together(step.endpoints, work, revision=revision)
         if len({(answer.revision, answer.compact_revision) for answer in asked.values()}) == 1:
             return asked
         if revision is None:
@@ -67,6 +71,12 @@ def _ask_all(step: VerifyCluster, work: Work, *, revision: int | None) -> dict[s
         subject=work.plan.cluster,
         next_step=f"They compact all the time. Try again: etcd-dr recover resume {work.recovery_id}",
     )
+
+
+def _ask_together(endpoints: Sequence[str], work: Work, *, revision: int) -> dict[str, HashKv]:
+    with ThreadPoolExecutor(max(1, len(endpoints)), thread_name_prefix="hash") as pool:
+        answers = pool.map(lambda endpoint: _ask(endpoint, work, revision=revision), endpoints)
+        return dict(zip(endpoints, answers, strict=True))
 
 
 def _ask(endpoint: str, work: Work, *, revision: int | None) -> HashKv:
