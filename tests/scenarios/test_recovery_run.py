@@ -303,13 +303,32 @@ def test_a_plan_is_carried_out_once(world: RecoveryWorld) -> None:
     plan = world.restore_plan()
     world.run(plan)
 
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="is finished") as refused:
         world.run(plan)
+    assert "resume" not in refused.value.next_step
     assert not world.is_locked
     outcome = world.resume(plan)
 
     assert outcome.state is RecoveryState.FINISHED
     assert not world.is_locked
+
+
+def test_a_plan_that_is_under_way_or_aborted_is_said_to_be_so(world: RecoveryWorld) -> None:
+    """Each state has its own next step: go on, or make a new plan."""
+    plan = world.restore_plan()
+    world.plane.node("cp2").vanish("place_data")
+    with pytest.raises(StepFailed):
+        world.run(plan)
+
+    with pytest.raises(UsageError, match="is under way") as under_way:
+        world.run(plan)
+    world.abort(plan)
+    with pytest.raises(UsageError, match="was aborted") as aborted:
+        world.run(plan)
+
+    assert f"recover resume {plan.recovery_id}" in under_way.value.next_step
+    assert "recover plan" in aborted.value.next_step
+    assert "resume" not in aborted.value.next_step
 
 
 def test_a_plan_that_was_changed_after_it_was_confirmed_is_not_gone_on_with(world: RecoveryWorld) -> None:

@@ -34,12 +34,7 @@ def run_plan(
     with opened_run(plan, ports, by=by, take_over=False, on_entry=on_entry, must_create=True) as run:
         if run.recorder.entries:
             run.leave_as_it_is()
-            raise UsageError(
-                f"was carried out already, and is {run.recorder.progress.state.value}",
-                subject=f"recovery {plan.recovery_id}",
-                next_step=f"See how far it is: etcd-dr recover status {plan.recovery_id}\n"
-                "Or make a new plan: etcd-dr recover plan",
-            )
+            raise _was_begun(plan.recovery_id, run.recorder.progress.state)
         run.begin(facts_now)
         return run.go_on()
 
@@ -114,6 +109,23 @@ def _free_what_never_began(recovery_id: str, ports: RecoveryPorts) -> None:
         held = read_lock(store, ports.layout)
         if held is not None and held.recovery_id == recovery_id:
             release_lock(store, ports.layout, held.model_copy(update={"released_at": ports.clock.now()}))
+
+
+def _was_begun(recovery_id: str, state: RecoveryState) -> UsageError:
+    """Say how it stands with a plan that is to be run once more; each is carried out once."""
+    status = f"etcd-dr recover status {recovery_id}"
+    another = "A plan is carried out once; make a new one: etcd-dr recover plan"
+    match state:
+        case RecoveryState.FINISHED:
+            message, next_step = "is finished", f"See its report: {status}\n{another}"
+        case RecoveryState.ABORTED:
+            message, next_step = "was aborted, and what it had done was taken back", another
+        case RecoveryState.ABORTING:
+            message, next_step = "is being taken back", f"Finish that: etcd-dr recover abort {recovery_id}"
+        case _:
+            go_on = f"Go on with it: etcd-dr recover resume {recovery_id}"
+            message, next_step = "is under way", f"See how far it is: {status}\n{go_on}"
+    return UsageError(message, subject=f"recovery {recovery_id}", next_step=next_step)
 
 
 def known_plan(recovery_id: str, ports: RecoveryPorts) -> Plan:
