@@ -20,6 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from etcd_dr import __version__
 from etcd_dr.adapters.allocator import steady_allocator
+from etcd_dr.adapters.library_log import library_records_told
 from etcd_dr.bootstrap.drill import drill_options, drill_ports, drill_schedule
 from etcd_dr.bootstrap.envelope import make_encoder
 from etcd_dr.bootstrap.health import health_watch
@@ -52,7 +53,11 @@ def run_operator(config: Config, surroundings: Surroundings) -> bool:
     """
     steady_allocator()  # before there are threads, whose arenas would stay as they were made
     stopped = Event()
-    with surroundings.cancellation.on_cancel(stopped.set), OperatorProcess(config, surroundings) as process:
+    with (
+        library_records_told(surroundings.events),
+        surroundings.cancellation.on_cancel(stopped.set),
+        OperatorProcess(config, surroundings) as process,
+    ):
         process.start()
         stopped.wait()
         return process.stop()
