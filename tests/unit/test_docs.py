@@ -18,3 +18,15 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     missing = [target for target in targets if not (page.parent / target).exists()]
 
     assert missing == []
+
+
+def test_every_alert_and_every_runbook_is_in_the_index() -> None:
+    """Whoever comes with the name of an alert finds its page, and no page is an orphan."""
+    runbooks = ROOT / "docs" / "runbooks"
+    index = (runbooks / "README.md").read_text()
+    rules = "".join(path.read_text() for path in (ROOT / "charts").rglob("*.yaml"))
+    alerts = re.findall(r"- alert: (\w+)", rules)
+
+    assert alerts
+    assert [name for name in alerts if f"`{name}`" not in index] == []
+    assert {page.name for page in runbooks.glob("*.md")} - {"README.md"} <= set(LINK.findall(index))
