@@ -45,7 +45,10 @@ from real.store_settings import open_bucket, s3_settings
 
 BUCKET = "bench"
 TARGET = 1.3
-SHAPES = (Shape("72k-pods", 72_000, 1024, make_value=pod_value), Shape("950k-1KB", 950_000, 1024))
+SHAPES = (
+    Shape("72k-pods", 72_000, 1024, make_value=pod_value),
+    Shape("950k-pods", 950_000, 1024, make_value=pod_value),
+)
 _NOT_COUNTED = ("accept-cluster-id", "take-snapshot")
 
 
@@ -80,7 +83,7 @@ def main() -> int:
     for shape in SHAPES:
         if options.only in (None, shape.name):
             rounds = [measure(shape, binaries) for _ in range(options.rounds)]
-            print("\n".join(table(shape, rounds)))
+            print("\n".join(table(shape, rounds)), flush=True)
     return 0
 
 

@@ -86,6 +86,7 @@ class LocalProcessService:
         self._shell = shell
         self._cancellation = cancellation
         self._start = start or start_detached
+        self._versions: dict[tuple[str, int, int, int], str] = {}
 
     def look(self, *, until: float) -> ServiceSight:
         node = self._node()
@@ -217,11 +218,18 @@ class LocalProcessService:
             raise Cancelled("stopped on request", context={"reason": self._cancellation.reason})
 
     def _version(self, node: NodeFile, *, until: float) -> str | None:
+        """Ask the program once for as long as its file is the same: every look at the node wants to know."""
+        file = _file_of(node.etcd[0])
+        if file in self._versions:
+            return self._versions[file]
         try:
             said = self._shell.run('"$1" --version', node.etcd[0], deadline=remaining(until)).output.decode()
         except NodeError:
             return None
-        return said.partition("\n")[0].rpartition(" ")[2].strip() or None
+        version = said.partition("\n")[0].rpartition(" ")[2].strip()
+        if version and file is not None:
+            self._versions[file] = version
+        return version or None
 
 
 def start_detached(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -247,6 +255,16 @@ def _runs(matches: Matches) -> bool:
 
 def _exactly(command: Sequence[str]) -> Matches:
     return lambda found: tuple(found) == tuple(command)
+
+
+def _file_of(program: str) -> tuple[str, int, int, int] | None:
+    """Return what changes when the program is replaced; None for one that is looked for in PATH."""
+    path = Path(program)
+    try:
+        facts = path.stat() if path.is_absolute() else None
+    except OSError:
+        return None
+    return (program, facts.st_ino, facts.st_size, facts.st_mtime_ns) if facts is not None else None
 
 
 def _tail(log: Path) -> tuple[str, ...]:
