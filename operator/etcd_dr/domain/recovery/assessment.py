@@ -154,6 +154,11 @@ class Assessment:
     blinded: str = ""
 
     @property
+    def identity_label(self) -> str:
+        """What `cluster_id` is, for a person: Talos tells no etcd cluster id, so one is derived from its own."""
+        return "identity derived from Talos' cluster" if self.platform == "talos" else "etcd cluster id"
+
+    @property
     def voters(self) -> tuple[MemberAssessment, ...]:
         return tuple(member for member in self.members if member.is_voter)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,14 @@ def _lock(recovery_id: str) -> bytes:
     return (
         f'{{"version":1,"recovery_id":"{recovery_id}","by":"me@there","place":"/x","since":"2026-01-01T00:00:00Z"}}'
     ).encode()
+
+
+def test_talos_derived_identity_is_not_called_etcds_own(tmp_path: Path) -> None:
+    """Nobody shall look for it in etcd's own answers."""
+    out = io.StringIO()
+    assessment = replace(RecoveryWorld(tmp_path).assessment(), platform="talos", cluster_id=0xABC)
+
+    draw(Screen(out), assessment_page(assessment, None))
+
+    assert "identity derived from Talos' cluster abc" in out.getvalue()
+    assert "etcd cluster id" not in out.getvalue()

@@ -94,7 +94,7 @@ def _evidence(member: MemberAssessment) -> list[Text]:
 def _known(assessment: Assessment) -> list[Text]:
     known = []
     if assessment.cluster_id is not None:
-        known.append(f"etcd cluster id {id_text(assessment.cluster_id)}")
+        known.append(f"{assessment.identity_label} {id_text(assessment.cluster_id)}")
     if assessment.etcd_version:
         known.append(f"etcd {assessment.etcd_version}")
     if assessment.highest_revision_seen is not None:
