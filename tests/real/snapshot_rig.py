@@ -29,6 +29,7 @@ from etcd_dr.workflows.attempt_snapshot import PipelinePorts
 from etcd_dr.workflows.compose_manifest import SnapshotOrder
 from etcd_dr.workflows.fetch_snapshot import FetchedSnapshot, fetch_snapshot
 from etcd_dr.workflows.guard_member import MemberGuard
+from etcd_dr.workflows.keep_companions import CompanionOrder
 from etcd_dr.workflows.read_catalogue import read_catalogue
 from etcd_dr.workflows.take_snapshot import SnapshotOutcome, take_snapshot
 from etcd_dr.workflows.verify_snapshot import VerifyOutcome, VerifyPorts, verify_snapshot
@@ -85,7 +86,7 @@ class SnapshotRig:
         self.layout = ClusterLayout(prefix="backups", cluster="prod")
         self.limits = SnapshotLimits(stall_deadline=2.0)
 
-    def take(self, *, endpoint: str | None = None) -> SnapshotOutcome:
+    def take(self, *, endpoint: str | None = None, companions: CompanionOrder | None = None) -> SnapshotOutcome:
         order = SnapshotOrder(layout=self.layout, reason="on-demand", taken_by="test", endpoint=endpoint)
         ports = PipelinePorts(
             connector=self.connector,
@@ -98,6 +99,7 @@ class SnapshotRig:
             progress=self.progress,
             cancellation=self.cancellation,
             guard=self.guard,
+            companions=companions,
         )
         return take_snapshot(order, ports=ports, limits=self.limits)
 
