@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from etcd_dr.domain.cluster import Alarm
-from etcd_dr.domain.recovery.journal import EntryKind, RecoveryState
+from etcd_dr.domain.recovery.journal import EntryKind, JournalEntry, RecoveryState
 from etcd_dr.domain.recovery.plan import Plan
 from etcd_dr.domain.recovery.step import AddLearner, ByHand
 from etcd_dr.errors import Cancelled, HandsNeeded, NodeFault, SnapshotDamaged, StepFailed, VerificationFailed
@@ -270,3 +270,20 @@ def test_a_voter_without_its_data_is_never_let_back(world: RecoveryWorld) -> Non
         world.run(plan)
 
     assert len(world.cluster.members) == 3
+
+
+def test_etcd_that_somebody_starts_again_is_stopped_before_its_data_is_moved(world: RecoveryWorld) -> None:
+    """It would write on in what was set aside, and keep the port from the new member."""
+    plan = world.restore_plan()
+    node = world.plane.node("cp2")
+
+    def start_it_again(entry: JournalEntry) -> None:
+        if entry.kind is EntryKind.INTENT and entry.step.endswith(("set-data-aside-cp2", "place-data-m2")):
+            node.is_running = True
+
+    outcome = world.run(plan, on_entry=start_it_again)
+
+    calls = [call for call in node.calls if call != "look"]
+    assert outcome.state is RecoveryState.FINISHED
+    for moved in ("set_data_aside", "place_data"):
+        assert calls[calls.index(moved) - 1] == "stop_etcd"

@@ -1,6 +1,6 @@
 """A recovery under way, for people: one line for each step when it ends, in the order in which they end.
 
-Lines are only ever added, so that what scrolls by on a dumb terminal is what happened.
+What is waited for is told before, because it may take minutes. Lines are only ever added, so that what scrolls by on a dumb terminal is what happened.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from threading import Lock
 
 from etcd_dr.domain.recovery.journal import EntryKind, JournalEntry
 from etcd_dr.domain.recovery.plan import Plan
+from etcd_dr.domain.recovery.step import AwaitCluster
 from etcd_dr.entrypoints.cli.human import duration, plain
 from etcd_dr.entrypoints.cli.recover.plan_page import step_words
 from etcd_dr.entrypoints.cli.terminal import Screen
@@ -40,6 +41,8 @@ class RunPage:
         with self._lock:
             if entry.kind in _STEP_WORDS:
                 self._step(entry)
+            elif entry.kind is EntryKind.INTENT and isinstance(self._plan.step(entry.step), AwaitCluster):
+                self._screen.line(f"        {plain(step_words(self._plan.step(entry.step)))} ...")
             elif entry.kind is EntryKind.ABORTED and not self._has_told:
                 return  # refused before anything was done: the error that follows says so
             elif entry.kind in _WHOLE_WORDS:

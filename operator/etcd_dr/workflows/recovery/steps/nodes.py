@@ -48,7 +48,10 @@ def start_what_ran(step: StopEtcd, work: Work) -> Facts:
 
 
 def set_data_aside(step: SetDataAside, work: Work) -> Facts:
-    aside = work.node(step.node).set_data_aside(recovery_id=work.recovery_id, deadline=work.node_deadline)
+    """Move the old data aside. An etcd that somebody started meanwhile is stopped: it would write on in what is moved."""
+    node = work.node(step.node)
+    node.stop_etcd(recovery_id=work.recovery_id, deadline=work.node_deadline)
+    aside = node.set_data_aside(recovery_id=work.recovery_id, deadline=work.node_deadline)
     return {"aside": aside}
 
 
@@ -65,6 +68,7 @@ def place_data(step: PlaceData, work: Work) -> Facts:
     node, built = work.node(step.node), work.facts_of("build-data", member=step.member)
     if built is None:
         raise RecoveryError(f"the data of member {step.member} was not built", subject=work.recovery_id)
+    node.stop_etcd(recovery_id=work.recovery_id, deadline=work.node_deadline)  # somebody may have started it again
     deadline = work.ports.limits.copy_deadline(int(built.get("database_bytes") or 0))
     node.place_data(built_directory(work, step.member), recovery_id=work.recovery_id, deadline=deadline)
     data = _look(node, work).data
