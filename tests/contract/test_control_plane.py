@@ -19,11 +19,14 @@ from pathlib import Path
 
 import pytest
 
+from etcd_dr.adapters.cancellation import CancellationSwitch
+from etcd_dr.adapters.companions import NodeFiles
 from etcd_dr.adapters.local_cluster import ClusterSettings, EtcdBinaries, LocalCluster
 from etcd_dr.adapters.process_table import command_line
+from etcd_dr.domain.companions import CompanionLimits
 from etcd_dr.domain.recovery.sight import ProcessState
 from etcd_dr.errors import FileUnreadable, NodeFault
-from etcd_dr.ports.control_plane import Node
+from etcd_dr.ports.control_plane import ControlPlane, Node
 from fakes.control_plane import FakeControlPlane
 from real.peers.control_planes import Plane, local_plane, static_pod_plane, systemd_plane
 from real.peers.sshd import SshdProgram
@@ -401,6 +404,18 @@ class RealContract(ControlPlaneContract):
             answer = gateway.call("/v3/kv/range", {"key": "L2NvbnRyYWN0L2JlZm9yZQ=="})
         assert answer["kvs"]
 
+    def test_companions_are_read_from_the_node(self, rig: RealRig, plane: Plane) -> None:
+        """Exactly the files that were named, byte for byte, under the node's name; what is not there is said."""
+        body = bytes(range(256))
+        there, lacking = rig.path("pki/it's a $key.key"), rig.path("pki/none.crt")
+        rig.node.put_file(there, body, mode=0o600, deadline=SECONDS)
+        files = NodeFiles(lambda: _Lent(plane.control), paths=[there, lacking])
+
+        gathered = files.gather(limits=CompanionLimits(), cancellation=CancellationSwitch())
+
+        assert [(file.name, file.body) for file in gathered.files] == [(f"{rig.node.name}{there}", body)]
+        assert [file.name for file in gathered.missing] == [f"{rig.node.name}{lacking}"]
+
     def test_owner_and_mode_are_those_of_the_old_directory(self, rig: RealRig, plane: Plane, recovery: str) -> None:
         """etcd may run as a user of its own."""
         member = plane.cluster.members[0]
@@ -479,6 +494,16 @@ class TestSystemd(RealContract):
     @pytest.fixture
     def plane(self, unit_nodes: Plane) -> Plane:
         return unit_nodes
+
+
+class _Lent:
+    """A control plane that stays open when whoever was given it closes it."""
+
+    def __init__(self, control: ControlPlane) -> None:
+        self.nodes = control.nodes
+        self.platform = control.platform
+
+    def close(self) -> None: ...
 
 
 def _comes_true(fact: Callable[[], bool]) -> bool:
