@@ -27,7 +27,9 @@ from etcd_dr.boltdb.source import OpenedSource
 from etcd_dr.errors import FileUnreadable
 
 WORTHWHILE_BYTES = 48 << 20
-"""Below this size a second interpreter costs more than it brings."""
+"""Below this size a forked helper costs more than it brings."""
+WORTHWHILE_BYTES_SPAWNED = 512 << 20
+"""The same for a fresh interpreter, which takes a fifth of a processor second to start."""
 _NUMBER = struct.Struct("<I")
 
 
@@ -73,13 +75,14 @@ class Crew:
     def hire(self, source: OpenedSource, *, workers: int | None, has_threads: bool = False) -> None:
         """Get the helpers that are worth it for this source. `has_threads`: the caller is about to start some."""
         keep_single_threaded()
-        count = _helper_count(source, workers)
+        forks = may_fork() and not has_threads
+        count = _helper_count(source, workers, worthwhile=WORTHWHILE_BYTES if forks else WORTHWHILE_BYTES_SPAWNED)
         if count == 0:
             return
         self._source_name = source.name
         files = [self._memory_file() for _ in range(3 + count)]
         self.queue, self.marks_file, self.hash_files = Queue(files[0]), files[1], files[2:]
-        if may_fork() and not has_threads:
+        if forks:
             self._to_fork = count
         else:
             numbers = range(1, count + 1)
@@ -155,10 +158,10 @@ def gathered() -> Iterator[Crew]:
         yield crew
 
 
-def _helper_count(source: OpenedSource, workers: int | None) -> int:
+def _helper_count(source: OpenedSource, workers: int | None, *, worthwhile: int) -> int:
     if source.fd is None or not can_start() or not hasattr(os, "memfd_create"):
         return 0
     if workers is None:
         processors = len(os.sched_getaffinity(0))
-        return 1 if processors > 1 and source.size >= WORTHWHILE_BYTES else 0
+        return 1 if processors > 1 and source.size >= worthwhile else 0
     return max(0, min(workers, 16) - 1)
