@@ -69,8 +69,8 @@ class Site:
         """Carry out the plan that was made last."""
         return self("recover", "run", "--plan", self.plan_file, "--yes", "-o", "json")
 
-    def resume(self) -> Done:
-        return self("recover", "resume", "-o", "json")
+    def resume(self, *words: object) -> Done:
+        return self("recover", "resume", "-o", "json", *words)
 
     @property
     def plan_file(self) -> Path:

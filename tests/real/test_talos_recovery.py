@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from etcd_dr.adapters.local_cluster import EtcdBinaries
 from real.peers.talos import TalosDouble
 from real.talos_site import Site, kinds, verification
 
@@ -43,4 +47,67 @@ def test_three_nodes_come_back_from_a_snapshot(talos_double: MakeDouble, tmp_pat
     assert done.status == 0, done.err
     assert site.has_the_treasure()
     assert verification(done)["members"] == 3
+    assert verification(done)["is_as_predicted"] is True
+
+
+def test_etcds_certificates_beside_talos_complete_the_verification(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """Then revisions are known beforehand, and a write and a read through the cluster are tried too."""
+    double = talos_double(nodes=1)
+    tls = double.etcd_tls
+    etcd = {
+        "endpoints": double.etcd_endpoints,
+        "cacert": str(tls.ca),
+        "cert": str(tls.certificate),
+        "key": str(tls.key),
+    }
+    site = Site(double, tmp_path, {"etcd": etcd})
+    site.save()
+    site.lose()
+
+    site.plan()
+    done = site.run()
+
+    assert done.status == 0, done.err
+    found = verification(done)
+    assert found["not_compared"] == ""
+    assert found["is_as_predicted"] is True
+    assert found["written_at_revision"] > BUMP
+
+
+@pytest.mark.matrix
+def test_the_recovery_goes_on_elsewhere_with_the_store_alone(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """The machine that began it is gone: plan and journal are in the store, and the snapshot is fetched again."""
+    double = talos_double(nodes=1)
+    site = Site(double, tmp_path)
+    site.save()
+    site.lose()
+    [machine] = double.machines
+    machine.faults.restore_fails_with = "no space left on device"
+
+    site.plan()
+    failed = site.run()
+    shutil.rmtree(tmp_path / "state")
+    machine.faults.restore_fails_with = None
+    done = site.resume("--take-over")
+
+    assert failed.status != 0
+    assert done.status == 0, done.err
+    assert site.has_the_treasure()
+
+
+@pytest.mark.every_etcd
+@pytest.mark.matrix
+def test_every_etcd_comes_back(talos_double: MakeDouble, etcd_binaries: EtcdBinaries, tmp_path: Path) -> None:
+    """What etcdutl restored here is restored by Talos' etcdutl again, whatever its version."""
+    if etcd_binaries.etcdutl is None:
+        pytest.skip("etcdutl came with etcd 3.5")
+    site = Site(talos_double(nodes=2), tmp_path)
+    site.save()
+    site.lose()
+
+    site.plan()
+    done = site.run()
+
+    assert done.status == 0, done.err
+    assert site.has_the_treasure()
     assert verification(done)["is_as_predicted"] is True

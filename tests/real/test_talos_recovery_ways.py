@@ -235,3 +235,38 @@ def test_an_expired_certificate_is_told(talos_double: MakeDouble, tmp_path: Path
     assert "expired" in done.out + done.err
     if done.status == 0:
         assert not any(each["is_recommended"] for each in done.document["candidates"])
+
+
+def test_the_last_word_says_that_nodes_are_wiped(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """A person who types the confirmation was told; whoever stops there has changed nothing."""
+    double = talos_double(nodes=2)
+    site = Site(double, tmp_path)
+    site.save()
+    site.lose(double.machines[1])
+    boot = double.machines[0].boot_id
+
+    done = site("recover", "run", stdin="\ngo\nno\n")
+
+    assert "WIPED, which cannot be taken back" in done.err
+    assert "Nothing is deleted" not in done.err
+    assert done.status != 0
+    assert double.machines[0].boot_id == boot
+
+
+def test_abort_ends_it_and_says_what_stays(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """Nothing on the nodes is taken back; the lock is free for the next plan, which brings the cluster back."""
+    double = talos_double(nodes=1)
+    site = Site(double, tmp_path)
+    site.save()
+    site.lose()
+    [machine] = double.machines
+    machine.faults.restore_fails_with = "no space left on device"
+
+    site.plan()
+    failed = site.run()
+    aborted = site("recover", "abort", "--yes", "-o", "json")
+    machine.faults.restore_fails_with = None
+
+    assert failed.status != 0
+    assert aborted.status == 0, aborted.err
+    assert "abort changes nothing on Talos nodes" in aborted.out

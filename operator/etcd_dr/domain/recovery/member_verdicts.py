@@ -163,10 +163,9 @@ class _Case:
     def _wiped(self, sight: NodeSight, data: DataSight) -> None:
         self._verdict = MemberVerdict.WIPED
         state = "is empty" if data.exists else "does not exist"
-        self._evidence.append(
-            f"{sight.node}: {data.directory} {state} (a disk that is not mounted looks the same: "
-            f"findmnt -T {data.directory})"
-        )
+        unmounted = f" (a disk that is not mounted looks the same: findmnt -T {data.directory})"
+        waits = f" (etcd is {sight.talos.service_state or 'unknown'})" if sight.talos is not None else unmounted
+        self._evidence.append(f"{sight.node}: {data.directory} {state}{waits}")
         self._contradict(Statement.INTACT, f"{data.directory} {state}")
 
     def _with_data(self, sight: NodeSight, data: DataSight, clues: Sequence[Clue]) -> None:

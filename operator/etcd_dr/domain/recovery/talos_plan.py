@@ -183,6 +183,7 @@ def _start_steps(assessment: Assessment, *, takes_snapshot: bool) -> tuple[Step,
     draft, started = Draft(), restarted(assessment)
     nodes = [member.node for member in started]
     serving = [m for m in assessment.voters if m.node and (m.verdict.answers or m in started)]
+    _check_that_somebody_serves(assessment, serving)
     talos_steps.preflight(draft, nodes=nodes)
     draft.begin_phase()
     for node in nodes:
@@ -198,6 +199,7 @@ def _start_steps(assessment: Assessment, *, takes_snapshot: bool) -> tuple[Step,
 def _replace_steps(assessment: Assessment, member: MemberAssessment, *, takes_snapshot: bool) -> tuple[Step, ...]:
     draft = Draft()
     others = [m for m in assessment.voters if m.verdict.answers and m.node and m.name != member.name]
+    _check_that_somebody_serves(assessment, others)
     via = [m.node for m in others]
     has_data = member.data is not None and not member.data.is_empty
     talos_steps.preflight(draft, nodes=[member.node, *via])
@@ -215,6 +217,16 @@ def _replace_steps(assessment: Assessment, member: MemberAssessment, *, takes_sn
     talos_steps.await_members(draft, via=via[0], nodes=[member.node], may_be_absent=absent)
     talos_steps.verify(draft, nodes=[*via, member.node], lowest_revision=lowest_live(assessment))
     return draft.steps
+
+
+def _check_that_somebody_serves(assessment: Assessment, serving: Sequence[MemberAssessment]) -> None:
+    """Raise NothingPossible where no configured node runs a member through which the others can be followed."""
+    if not serving:
+        raise NothingPossible(
+            "no configured node runs a member that serves",
+            subject=assessment.cluster,
+            next_step="Name all control plane nodes with --nodes IP,IP,IP or in talos.nodes of the configuration.",
+        )
 
 
 def _labels(member: MemberAssessment) -> tuple[str, ...]:

@@ -172,7 +172,7 @@ def abort(
         made = known_plan(recovery_id, ports)
         confirm(
             run,
-            f"recovery {recovery_id} is taken back, and the old data put in its place",
+            f"recovery {recovery_id} is {_what_abort_does(made)}",
             cluster=made.cluster,
             yes=yes,
         )
@@ -198,6 +198,12 @@ def status(run: Run, *, recovery: Which = None, state_dir: StateDir = None) -> N
             return
         one = read_recovery(only_unfinished(journal, recovery), journal, store=session.store, layout=session.layout)
         run.answer(status_document(one), table=lambda: draw(run.screen, status_page(one, now=now)))
+
+
+def _what_abort_does(plan: Plan) -> str:
+    if any(step.kind.startswith("talos-") for step in plan.steps):
+        return "ended where it is: what was done to Talos nodes, a wipe above all, cannot be taken back"
+    return "taken back, and the old data put in its place"
 
 
 def _answer(run: Run, outcome: RecoveryOutcome) -> None:
