@@ -10,6 +10,7 @@ import pytest
 
 from etcd_dr.domain.recovery.journal import EntryKind
 from etcd_dr.entrypoints.cli.recover.assessment_page import assessment_page
+from etcd_dr.entrypoints.cli.recover.outcome_page import outcome_page
 from etcd_dr.entrypoints.cli.recover.progress_page import RunPage
 from etcd_dr.entrypoints.cli.tables import draw
 from etcd_dr.entrypoints.cli.terminal import Screen
@@ -34,6 +35,23 @@ def test_step_that_is_carried_out_again_is_counted_once(tmp_path: Path) -> None:
     whole = len(plan.steps)
     assert counts[:3] == [f" 4/{whole}", f" 4/{whole}", f" 5/{whole}"]
     assert counts[-1] == f"{whole}/{whole}"
+
+
+def test_old_data_is_named_node_by_node(tmp_path: Path) -> None:
+    """Each on a line of its own, to be copied."""
+    world, out = RecoveryWorld(tmp_path), io.StringIO()
+    outcome = world.run(world.restore_plan())
+    report = outcome.report.model_copy(update={"set_aside": {"cp1": "/d/one", "cp2": "/d/two"}})
+
+    draw(Screen(out), outcome_page(replace(outcome, report=report)))
+
+    said = out.getvalue()
+    assert "as predicted" in said
+    assert "\\n" not in said
+    assert [line.split()[-2:] for line in said.splitlines() if "/d/" in line] == [
+        ["cp1:", "/d/one"],
+        ["cp2:", "/d/two"],
+    ]
 
 
 def test_refused_plan_is_not_told_as_taken_back(tmp_path: Path) -> None:

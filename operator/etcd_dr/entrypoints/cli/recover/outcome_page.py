@@ -55,7 +55,7 @@ def _facts(outcome: RecoveryOutcome) -> list[tuple[str, str]]:
         if report.real_loss_revisions is not None:
             rows.append(("loss, as found", count(report.real_loss_revisions, "revision")))
         rows += _verified(report.verification)
-    if report.set_aside:
-        rows.append(("old data", "\n".join(f"{node}: {path}" for node, path in sorted(report.set_aside.items()))))
+    for number, (node, path) in enumerate(sorted(report.set_aside.items())):
+        rows.append(("" if number else "old data", f"{node}: {path}"))
     rows.append(("report", f"etcd-dr recover status {outcome.plan.recovery_id}"))
     return rows
