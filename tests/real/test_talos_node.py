@@ -65,7 +65,7 @@ def test_what_a_node_says_of_itself(node: GrpclibTalosNode) -> None:
     assert node.read_file(BOOT_ID_FILE, limit_bytes=100, deadline=SECONDS)
     assert len(node.etcd_members(local=False, deadline=SECONDS)) == 3
     assert node.etcd_alarms(deadline=SECONDS) == ()
-    assert "etcd" in node.logs("etcd", lines=20, deadline=SECONDS)
+    assert '"caller"' in node.logs("etcd", lines=20, deadline=SECONDS)
 
 
 def test_what_is_not_there_is_none(node: GrpclibTalosNode) -> None:
