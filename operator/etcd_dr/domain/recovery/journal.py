@@ -121,9 +121,7 @@ class JournalProgress:
                         touched.remove(entry.step)
                 case _:
                     pass
-        return cls(
-            state, last, frozenset(done), tuple(touched), facts, failure, begun_at, frozenset(waited_for)
-        )
+        return cls(state, last, frozenset(done), tuple(touched), facts, failure, begun_at, frozenset(waited_for))
 
 
 _STATES = {
