@@ -14,9 +14,9 @@ from etcd_dr.entrypoints.cli.tables import facts, styled
 from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome
 
 
-def outcome_page(outcome: RecoveryOutcome) -> Group:
-    """Return the end of a recovery."""
-    parts: list[RenderableType] = [_headline(outcome), facts(_facts(outcome))]
+def outcome_page(outcome: RecoveryOutcome, *, report_path: str) -> Group:
+    """Return the end of a recovery; its report lies at `report_path` on this machine."""
+    parts: list[RenderableType] = [_headline(outcome), facts(_facts(outcome, report_path))]
     report = outcome.report
     if outcome.state is RecoveryState.FINISHED and report.afterwards:
         parts += [Text(""), Text("what is left to you:"), *(Text(f"  {plain(each)}") for each in report.afterwards)]
@@ -45,7 +45,7 @@ def _headline(outcome: RecoveryOutcome) -> Text:
     return styled(f"recovery {outcome.plan.recovery_id} is taken back: the old state is in its place again", "doubtful")
 
 
-def _facts(outcome: RecoveryOutcome) -> list[tuple[str, str]]:
+def _facts(outcome: RecoveryOutcome, report_path: str) -> list[tuple[str, str]]:
     report = outcome.report
     rows = [("recovery", outcome.plan.recovery_id)]
     if report.recovery_seconds is not None:
@@ -57,5 +57,6 @@ def _facts(outcome: RecoveryOutcome) -> list[tuple[str, str]]:
         rows += _verified(report.verification)
     for number, (node, path) in enumerate(sorted(report.set_aside.items())):
         rows.append(("" if number else "old data", f"{node}: {path}"))
-    rows.append(("report", f"etcd-dr recover status {outcome.plan.recovery_id}"))
+    rows.append(("report", report_path))
+    rows.append(("every step", f"etcd-dr recover status {outcome.plan.recovery_id}"))
     return rows

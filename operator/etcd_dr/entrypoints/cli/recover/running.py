@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from etcd_dr.bootstrap.recovery import recoveries_dir
 from etcd_dr.domain.recovery.journal import JournalEntry, JournalProgress
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.plan_file import MAX_PLAN_BYTES, parse_plan
@@ -117,7 +118,7 @@ def run_recovery(
         outcome = run_plan(
             made, session.ports(), by=whoami(), facts_now=_facts(session, made), on_entry=_told(run, page)
         )
-        _answer(run, outcome)
+        _answer(run, session, outcome)
 
 
 def resume(
@@ -148,7 +149,7 @@ def resume(
             take_over=take_over,
             on_entry=_told(run, page),
         )
-        _answer(run, outcome)
+        _answer(run, session, outcome)
 
 
 def abort(
@@ -178,7 +179,7 @@ def abort(
         )
         page = RunPage(Screen(run.stderr), made)
         outcome = abort_recovery(recovery_id, ports, by=whoami(), take_over=take_over, on_entry=_told(run, page))
-        _answer(run, outcome)
+        _answer(run, session, outcome)
 
 
 def status(run: Run, *, recovery: Which = None, state_dir: StateDir = None) -> None:
@@ -206,8 +207,10 @@ def _what_abort_does(plan: Plan) -> str:
     return "taken back, and the old data put in its place"
 
 
-def _answer(run: Run, outcome: RecoveryOutcome) -> None:
-    run.answer(outcome_document(outcome), table=lambda: draw(run.screen, outcome_page(outcome)))
+def _answer(run: Run, session: Session, outcome: RecoveryOutcome) -> None:
+    kept = recoveries_dir(session.state_dir, session.layout.cluster) / outcome.plan.recovery_id
+    page = outcome_page(outcome, report_path=str(kept / "report.md"))
+    run.answer(outcome_document(outcome), table=lambda: draw(run.screen, page))
 
 
 def _facts(session: Session, plan: Plan) -> Callable[[], PlanFacts]:
