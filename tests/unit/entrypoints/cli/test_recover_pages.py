@@ -43,9 +43,10 @@ def test_old_data_is_named_node_by_node(tmp_path: Path) -> None:
     outcome = world.run(world.restore_plan())
     report = outcome.report.model_copy(update={"set_aside": {"cp1": "/d/one", "cp2": "/d/two"}})
 
-    draw(Screen(out), outcome_page(replace(outcome, report=report)))
+    draw(Screen(out), outcome_page(replace(outcome, report=report), report_path="/state/report.md"))
 
     said = out.getvalue()
+    assert "/state/report.md" in said
     assert "as predicted" in said
     assert "\\n" not in said
     assert [line.split()[-2:] for line in said.splitlines() if "/d/" in line] == [
