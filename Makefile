@@ -10,7 +10,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := tests/requirements.lock
 READY := $(VENV)/.made-from-lock
-JOBS ?= logical
+# One more than there are processors: most tests wait for an etcd rather than compute.
+JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 PYTEST_ARGS ?=
 export ETCD_DR_TOOLS_DIR ?= $(CURDIR)/.tools
 

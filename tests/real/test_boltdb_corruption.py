@@ -205,7 +205,7 @@ def test_every_damage_is_reported(
     """Nothing that was done to a snapshot of some MB goes unnoticed; the table says who noticed."""
     snapshot = real_snapshot(fresh_cluster(size=1), stock_tools, tmp_path / "whole.db", keys=4000)
 
-    assert_everything_is_reported(snapshot, stride=3, capsys=capsys)
+    assert_everything_is_reported(snapshot, stride=12, capsys=capsys)
 
 
 @pytest.mark.matrix

@@ -15,7 +15,7 @@ from real.peers.control_planes import Plane
 from real.recovery_rig import RecoveryRig
 
 
-@pytest.fixture(params=["static-pod", "systemd"])
+@pytest.fixture(params=["static-pod", pytest.param("systemd", marks=pytest.mark.matrix)])
 def plane(
     request: pytest.FixtureRequest,
     static_pod_control_plane: Callable[..., Plane],
