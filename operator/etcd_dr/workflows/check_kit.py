@@ -135,7 +135,8 @@ def _read(store: ObjectStore, layout: ClusterLayout) -> tuple[Catalogue | None, 
     except EtcdDrError as error:
         return None, _failed("store", error)
     proven = sum(snapshot.is_proven for snapshot in catalogue.snapshots)
-    told = f"{store.url(layout.root)} has {len(catalogue.snapshots)} snapshots, {proven} of them proven"
+    found = len(catalogue.snapshots)
+    told = f"{store.url(layout.root)} has {found} snapshot{'' if found == 1 else 's'}, {proven} of them proven"
     if proven:
         return catalogue, KitCheck("store", KitResult.PASSED, told)
     return catalogue, KitCheck("store", KitResult.FAILED, told, "Take and prove one: etcd-dr snapshot save")
