@@ -116,7 +116,9 @@ def test_other_calls_go_on_beside_one_that_hangs(node: GrpclibTalosNode, shared_
 
 def test_close_ends_what_waits(node: GrpclibTalosNode, shared_talos: TalosDouble) -> None:
     """And whoever asks afterwards is told."""
-    shared_talos.machines[0].faults.hanging_calls.add("EtcdStatus")
+    faults = shared_talos.machines[0].faults
+    before = len(faults.calls_that_hang)
+    faults.hanging_calls.add("EtcdStatus")
     raised: list[EtcdError] = []
 
     def ask() -> None:
@@ -127,9 +129,11 @@ def test_close_ends_what_waits(node: GrpclibTalosNode, shared_talos: TalosDouble
 
     waiting = threading.Thread(target=ask)
     waiting.start()
-    time.sleep(0.3)
+    until = time.monotonic() + 20
+    while len(faults.calls_that_hang) == before and time.monotonic() < until:
+        time.sleep(0.01)
     node.close()
-    waiting.join(5)
+    waiting.join(20)
 
     assert [error.context["reason"] for error in raised] == ["closed"]
     with pytest.raises(EtcdError):

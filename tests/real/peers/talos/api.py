@@ -80,6 +80,7 @@ class MachineApi:
         if not may_call(call.method, call.roles, release=machine.node.release):
             raise Refusal(Status.PERMISSION_DENIED, NOT_AUTHORIZED)
         if call.method in machine.faults.hanging_calls:
+            machine.faults.calls_that_hang.append(call.method)
             await asyncio.Event().wait()
         if (refusal := machine.faults.next_refusal(call.method)) is not None:
             raise refusal

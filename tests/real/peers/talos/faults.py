@@ -54,6 +54,8 @@ class Faults:
     """Member lists of this node come with empty hostnames (talos PR 13797)."""
     hanging_calls: set[str] = field(default_factory=set)
     """Calls by name, such as `ServiceList`, that never answer."""
+    calls_that_hang: list[str] = field(default_factory=list)
+    """Those that have come in since the start and hang; what a test waits for."""
     silent_ports: set[int] = field(default_factory=set)
     """Ports of `other_ports` on which nothing listens from the next boot on."""
     failed_services: dict[str, str] = field(default_factory=dict)
