@@ -44,6 +44,7 @@ class NodeConnection:
         self._tls = tls
         self._now = now
         self._channel: Channel | None = None
+        self._is_closing = False
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -79,7 +80,8 @@ class NodeConnection:
 
     def explain(self, error: BaseException, *, call: str) -> EtcdError:
         """Return our error for a connection that failed, looking again where the library knows too little."""
-        if self.loop.is_stopped:
+        # A call that waits hears of its channel's end before the loop has stopped.
+        if self._is_closing or self.loop.is_stopped:
             return failures.closed(call, address=str(self))
         if not isinstance(error, ssl.SSLError):
             error = self.diagnose() or error
@@ -111,6 +113,7 @@ class NodeConnection:
 
     def close(self) -> None:
         """End the connection and every call on it. Safe to call twice."""
+        self._is_closing = True
         if self._channel is not None and not self.loop.is_stopped:
             with contextlib.suppress(LoopClosed, TimeoutError):
                 self.loop.run(self._hang_up(), seconds=_HANG_UP_SECONDS)
