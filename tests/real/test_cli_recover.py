@@ -115,6 +115,23 @@ def test_second_disaster_is_recovered_like_the_first(nodes: Nodes) -> None:
     assert nodes.cli("health", "--no-snapshots").status == 0
 
 
+def test_plan_says_it_all_and_is_for_one_cluster(nodes: Nodes) -> None:
+    """A wish beside a plan would be ignored in silence, so it is refused; so is another cluster's plan."""
+    nodes.fill_and_save()
+    nodes.wipe("m1", "m2")
+    plan = nodes.plan()
+    nodes.document["clusters"][0]["name"] = "other"
+
+    with_a_wish = nodes.cli("recover", "run", "--plan", plan, "--no-bump", "--yes")
+    nodes.write()
+    elsewhere = nodes.cli("recover", "run", "--plan", plan, "--yes")
+
+    assert (with_a_wish.status, elsewhere.status) == (64, 64)
+    assert "own way, wishes and statements" in with_a_wish.err
+    assert "is for cluster prod, this is other" in elsewhere.err
+    assert nodes.is_running("m3")
+
+
 def test_processes_that_are_down_are_started_and_nothing_is_restored(nodes: Nodes) -> None:
     """The data is there: the gentlest way loses nothing."""
     nodes.fill_and_save()

@@ -25,17 +25,13 @@ from etcd_dr.entrypoints.cli.recover.plan_page import plan_page
 from etcd_dr.entrypoints.cli.recover.session import open_session
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.snapshot.choosing import At, Revision
-from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
 from etcd_dr.entrypoints.cli.tables import draw
 
 
 def assess(run: Run, *, lost: Lost = None, intact: Intact = None) -> None:
     """Say what is there, what it means for the quorum, and every way back with its loss."""
     statements = parse_statements(lost, intact)
-    with (
-        stopped_by_signals() as switch,
-        open_session(run, run.surroundings(switch, with_events=False)) as session,
-    ):
+    with open_session(run) as session:
         look = session.look(statements)
         run.answer(
             assessment_document(look.assessment, look.candidates),
@@ -76,10 +72,7 @@ def plan(
         roll_back=roll_back,
         no_bump=no_bump,
     )
-    with (
-        stopped_by_signals() as switch,
-        open_session(run, run.surroundings(switch, with_events=False)) as session,
-    ):
+    with open_session(run) as session:
         look = session.look(statements, wishes)
         made = session.plan(look, None, wishes)
 

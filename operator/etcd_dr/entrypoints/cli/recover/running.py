@@ -12,6 +12,7 @@ from etcd_dr.bootstrap.recovery import recoveries_dir
 from etcd_dr.domain.recovery.journal import JournalEntry, JournalProgress
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.plan_file import MAX_PLAN_BYTES, parse_plan
+from etcd_dr.domain.recovery.wishes import NO_WISHES
 from etcd_dr.entrypoints.cli.confirmation import Yes, confirm
 from etcd_dr.entrypoints.cli.recover.documents import outcome_document, status_document
 from etcd_dr.entrypoints.cli.recover.options import (
@@ -38,13 +39,13 @@ from etcd_dr.entrypoints.cli.recover.status_page import next_commands, status_pa
 from etcd_dr.entrypoints.cli.recover.wizard import agree_on_plan, confirm_plan
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.snapshot.choosing import At, Revision
-from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
 from etcd_dr.entrypoints.cli.tables import draw
 from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.entrypoints.cli.who import whoami
 from etcd_dr.errors import FileUnreadable, UsageError
 from etcd_dr.workflows.recovery.read_recoveries import read_recoveries, read_recovery
 from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, abort_recovery, known_plan, resume_recovery, run_plan
+from etcd_dr.workflows.recovery.talos_look import PLATFORM as TALOS
 
 Which = Annotated[
     str | None,
@@ -95,17 +96,20 @@ def run_recovery(
         no_bump=no_bump,
     )
     made = _read_plan(plan) if plan is not None else None
-    if made is not None and (statements or wishes.way is not None):
-        raise UsageError("has its own way and its own statements", subject="--plan", next_step="Leave the others out.")
+    if made is not None and (statements or wishes != NO_WISHES):
+        raise UsageError(
+            "has its own way, wishes and statements",
+            subject="--plan",
+            next_step="Leave the others out, or say them where the plan is made: etcd-dr recover plan --help",
+        )
     _check_that_somebody_decides(run, made, yes=yes)
     screen = Screen(run.stderr)
-    with (
-        stopped_by_signals() as switch,
-        open_session(
-            run, run.surroundings(switch, with_events=False), state_dir=state_dir, without_store=without_store
-        ) as session,
-    ):
-        questions = Questions(run.stdin, screen, subject=session.layout.cluster, cancellation=switch)
+    with open_session(run, state_dir=state_dir, without_store=without_store) as session:
+        if made is not None:
+            _check_cluster(made, session)
+        questions = Questions(
+            run.stdin, screen, subject=session.layout.cluster, cancellation=session.surroundings.cancellation
+        )
         if made is None:
             agreed = agree_on_plan(session, questions, screen, statements=statements, wishes=wishes)
             if agreed is None:
@@ -113,7 +117,6 @@ def run_recovery(
             made = agreed.plan
         elif not yes:
             confirm_plan(made, questions, screen)
-        _check_cluster(made, session)
         page = RunPage(screen, made)
         outcome = run_plan(
             made, session.ports(), by=whoami(), facts_now=_facts(session, made), on_entry=_told(run, page)
@@ -130,12 +133,7 @@ def resume(
     without_store: WithoutStore = False,
 ) -> None:
     """Go on with a recovery that was cut off or stopped, from here or from another machine."""
-    with (
-        stopped_by_signals() as switch,
-        open_session(
-            run, run.surroundings(switch, with_events=False), state_dir=state_dir, without_store=without_store
-        ) as session,
-    ):
+    with open_session(run, state_dir=state_dir, without_store=without_store) as session:
         ports = session.ports()
         recovery_id = only_unfinished(ports.journal, recovery)
         made = known_plan(recovery_id, ports)
@@ -162,12 +160,7 @@ def abort(
     without_store: WithoutStore = False,
 ) -> None:
     """Take back what a recovery has done: the old data gets its place back, and what ran before runs again."""
-    with (
-        stopped_by_signals() as switch,
-        open_session(
-            run, run.surroundings(switch, with_events=False), state_dir=state_dir, without_store=without_store
-        ) as session,
-    ):
+    with open_session(run, state_dir=state_dir, without_store=without_store) as session:
         ports = session.ports()
         recovery_id = only_unfinished(ports.journal, recovery)
         made = known_plan(recovery_id, ports)
@@ -184,7 +177,7 @@ def abort(
 
 def status(run: Run, *, recovery: Which = None, state_dir: StateDir = None) -> None:
     """Show where recoveries stand; with an id, every step of one."""
-    with open_session(run, run.surroundings(with_events=False), state_dir=state_dir) as session:
+    with open_session(run, state_dir=state_dir) as session:
         journal, now = session.journal(), session.surroundings.clock.now()
         if recovery is None:
             found = read_recoveries(journal, store=session.store, layout=session.layout)
@@ -202,7 +195,7 @@ def status(run: Run, *, recovery: Which = None, state_dir: StateDir = None) -> N
 
 
 def _what_abort_does(plan: Plan) -> str:
-    if any(step.kind.startswith("talos-") for step in plan.steps):
+    if plan.platform == TALOS:
         return "ended where it is: what was done to Talos nodes, a wipe above all, cannot be taken back"
     return "taken back, and the old data put in its place"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import Assessment, Statement
 from etcd_dr.domain.recovery.candidate import Candidate
-from etcd_dr.domain.recovery.journal import JournalProgress, RecoveryState
+from etcd_dr.domain.recovery.journal import JournalProgress
 from etcd_dr.domain.recovery.lost_files import NOTHING_LOST, LostFiles
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.record import RecoveryLock
@@ -30,6 +30,7 @@ from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, name_by_store
 from etcd_dr.entrypoints.cli.run import Run
+from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
 from etcd_dr.entrypoints.cli.who import whoami
 from etcd_dr.errors import EtcdDrError, JournalDamaged, RecoveryError, StoreError
 from etcd_dr.ports.control_plane import ControlPlane
@@ -43,8 +44,6 @@ from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, facts_for, plan
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 
 _FILE_SECONDS = 15.0
-_ENDED = (RecoveryState.FINISHED, RecoveryState.ABORTED)
-Starter = Callable[..., object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +147,14 @@ class Session:
 
 
 @contextmanager
-def open_session(
-    run: Run, surroundings: Surroundings, *, state_dir: Path | None = None, without_store: bool = False
-) -> Iterator[Session]:
-    """Open what the configuration names; a part that it does not name is left out, and the assessment says so."""
+def open_session(run: Run, *, state_dir: Path | None = None, without_store: bool = False) -> Iterator[Session]:
+    """Open what the configuration names; a part that it does not name is left out, and the assessment says so.
+
+    A signal cancels the session's surroundings. Answers and pages say what happened, so events are not logged beside.
+    """
     target = run.target()
     with ExitStack() as opened:
+        surroundings = run.surroundings(opened.enter_context(stopped_by_signals()), with_events=False)
         section = target.store
         store = opened.enter_context(closing(open_store(section, surroundings))) if section is not None else None
         cluster = target.name or _name(target, store, surroundings)
@@ -207,7 +208,7 @@ def only_unfinished(journal: JournalStore, said: str | None) -> str:
 def _is_unfinished(journal: JournalStore, recovery_id: str) -> bool:
     """A journal that cannot be read is named, not passed over."""
     try:
-        return JournalProgress.of(journal.entries(recovery_id)).state not in _ENDED
+        return not JournalProgress.of(journal.entries(recovery_id)).state.is_over
     except JournalDamaged:
         return True
 
