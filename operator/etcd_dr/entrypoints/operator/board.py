@@ -1,11 +1,11 @@
-"""The last known state of every cluster: written by jobs, read by metrics and probes.
+"""The last known state of every cluster: written by jobs, read by metrics and probes, heard by whoever listens.
 
 One frozen value for each cluster, replaced as a whole, so that a scrape never sees half of an update.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -45,18 +45,32 @@ class ClusterState:
         return self.report is not None and self.store_was_asked
 
 
+Listener = Callable[[ClusterState, ClusterState], None]
+"""Hears of each update, with the state before and after; called in the job's thread, so it is quick and never raises."""
+
+
 class StatusBoard:
     """Holds the states; safe from any thread."""
 
     def __init__(self, states: Iterable[ClusterState]) -> None:
         self._lock = Lock()
         self._states = {state.cluster: state for state in states}
+        self._listeners: tuple[Listener, ...] = ()
+
+    def on_change(self, listener: Listener) -> None:
+        """Call `listener` after every update from now on, outside the lock: it may read the board."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
 
     def update(self, cluster: str, **changes: Any) -> ClusterState:
         """Replace fields of one cluster's state and return the new state."""
         with self._lock:
-            self._states[cluster] = replace(self._states[cluster], **changes)
-            return self._states[cluster]
+            before = self._states[cluster]
+            after = self._states[cluster] = replace(before, **changes)
+            listeners = self._listeners
+        for listener in listeners:
+            listener(before, after)
+        return after
 
     def of(self, cluster: str) -> ClusterState:
         with self._lock:
