@@ -487,6 +487,19 @@ def test_unread_survivor_keeps_a_restore_from_being_recommended() -> None:
     assert world.plan(Wishes(way=Way.RESTORE)).way is Way.RESTORE
 
 
+def test_survivor_whose_process_runs_and_does_not_answer_is_copied_too() -> None:
+    """While it runs nobody can look into its file, so it is no source yet; what it holds is kept all the same."""
+    world = AssessmentWorld()
+    world.take_snapshot(revision=900)
+    world.wipe("cp1", "cp2")
+    world.cluster["cp3"].stop()
+
+    plan = world.plan(Wishes(way=Way.RESTORE))
+
+    assert world.plane.node("cp3").is_running
+    assert [s.node for s in plan.steps if s.kind == "copy-data"] == ["cp3"]
+
+
 # Restore
 
 

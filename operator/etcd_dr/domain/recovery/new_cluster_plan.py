@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.recovery import cluster_steps, data_steps, node_steps
-from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment
+from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment, MemberVerdict
 from etcd_dr.domain.recovery.draft import Draft
 from etcd_dr.domain.recovery.identity import expected_ids
 from etcd_dr.domain.recovery.lost_files import NOTHING_LOST, LostFiles
@@ -90,9 +90,12 @@ def new_cluster_steps(assessment: Assessment, decided: NewCluster) -> tuple[Step
 
 
 def survivors_to_copy(assessment: Assessment, seating: Seating) -> tuple[MemberAssessment, ...]:
-    """Return the members whose data is copied here first: all that could be a source, on nodes that take part."""
+    """Return the members whose data is copied here first: all that is not known to be useless, on nodes that take part.
+
+    A member that is down may be no source and yet a survivor: while its process writes, its file cannot be peeked at.
+    """
     nodes = {seat.node for seat in seating.seats}
-    return tuple(m for m in assessment.members if m.can_be_source and m.node in nodes)
+    return tuple(m for m in assessment.members if m.node in nodes and (m.can_be_source or m.verdict is MemberVerdict.DOWN))
 
 
 def _fetch(draft: Draft, decided: NewCluster) -> None:
