@@ -20,12 +20,12 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 TOOLS := PYTHONPATH=tests $(BIN)/python -m tools
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format tools tools-all bench lock stubs clean
+.PHONY: help demo test test-all check format tools tools-least tools-all bench lock stubs clean
 
 help: ## list the doors
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) tools ## a whole story on a real three-member etcd on this machine, in under a minute
+demo: $(READY) tools-least ## a whole story on a real three-member etcd on this machine, in under a minute
 	@$(BIN)/etcd-dr demo
 
 test: $(READY) tools ## every quick test, those against real etcd and S3 included
@@ -46,11 +46,17 @@ format: $(READY) ## let ruff lay out the code and repair what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-tools: $(READY) ## fetch the stock programs for demo and test (etcd 3.4 and 3.5, age, zstd); seconds
+tools: $(READY) ## fetch the stock programs for demo and test (etcd 3.4 and 3.5, Prometheus, age, zstd); seconds
+	@$(TOOLS) --tests
+
+tools-least: $(READY)
 	@$(TOOLS)
 
 tools-all: $(READY) ## the same, and build etcd 3.6 and 3.7 where Go is installed; minutes, once
 	@$(TOOLS) --all
+
+envtest: $(READY) ## a kube-apiserver for the tests that need one: what is at hand, else built where Go is; minutes, once
+	@PYTHONPATH=tests $(BIN)/python -m tools.envtest
 
 bench: $(READY) tools ## the measurements, side by side with etcd's own tools
 	@for script in tests/bench/bench_*.py; do \

@@ -6,6 +6,8 @@
     .tools/bin/{age,age-keygen,zstd}                 for undoing our envelope with programs that are not ours
     .tools/bin/{sshd,busybox}, .tools/lib            a real ssh server, and the poorest node that it may serve
 
+    .tools/envtest/kube-apiserver                    unpacked where a packed one is at hand (tools/envtest.py)
+
 Standard library only: this runs before anything is installed. One module per place that programs come from; each
 place may fail (no such distribution, no network, no compiler) and says so in one line while the others go on.
 `make tools` takes what is quick; `make tools-all` also builds what has to be compiled.

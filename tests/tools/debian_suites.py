@@ -1,4 +1,4 @@
-"""Unpacks etcd, age and zstd from Debian's suites, on any machine of the Debian family, without installing them.
+"""Unpacks etcd, Prometheus, age and others from Debian's suites on any Debian-like machine, without installing them.
 
 - The mirror is the one this machine's own apt is set up with, and so are proxies and certificates; the archive
   keyring is the one on this machine. No host is named here.
@@ -21,6 +21,13 @@ ETCD_SUITES = ("bookworm", "trixie", "sid")
 PROGRAM_SUITE = ETCD_SUITES[0]
 # Program in bin/ -> the package it comes in.
 PROGRAMS = {"age": "age", "age-keygen": "age", "zstd": "zstd", "sshd": "openssh-server", "busybox": "busybox-static"}
+# What tests of alerts need and a demo does not.
+MONITORING_PROGRAMS = {
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "amtool": "prometheus-alertmanager",
+}
 # Program -> a package with a library that machines without the program lack, and the library's name; put into lib/.
 LIBRARIES = {"sshd": ("libwrap0", "libwrap.so.0")}
 
@@ -70,7 +77,8 @@ def mirror() -> str:
 
 def fetch(place: Place, suite: str, *, archive: str, with_etcd: bool, programs: tuple[str, ...]) -> list[Path]:
     """Unpack etcd's packages and the `programs` of one suite into the place; return the new entries."""
-    wanted = {PROGRAMS[name] for name in programs} | {LIBRARIES[name][0] for name in programs if name in LIBRARIES}
+    known = PROGRAMS | MONITORING_PROGRAMS
+    wanted = {known[name] for name in programs} | {LIBRARIES[name][0] for name in programs if name in LIBRARIES}
     packages = [*(["etcd-server", "etcd-client"] if with_etcd else []), *sorted(wanted)]
     with place.partial() as scratch:
         unpacked = _download(scratch, archive, suite=suite, packages=packages)
