@@ -53,19 +53,24 @@ class LocalAuthority:
         name: str,
         *,
         common_name: str | None = None,
+        organization: str | None = None,
         serves: bool = True,
         valid_from: datetime | None = None,
         valid_until: datetime | None = None,
     ) -> TlsFiles:
         """Write `NAME.crt` and `NAME.key`, over older ones, each in one step, and return where they are.
 
-        `common_name` is what etcd takes for the user where authentication is on; it defaults to `name`. With `serves`
+        `common_name` is what etcd takes for the user where authentication is on; it defaults to `name`. `organization`
+        is what Kubernetes takes for the user's group. With `serves`
         the certificate is good for servers and clients alike, as etcd's own servers need: they are clients of
         themselves (gRPC gateway) and of their peers. Validity defaults to the authority's own.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if serves else [])]
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name or name)])
+        names = [x509.NameAttribute(NameOID.COMMON_NAME, common_name or name)]
+        if organization is not None:
+            names.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+        subject = x509.Name(names)
         builder = (
             self._builder(subject, key.public_key(), valid_from=valid_from, valid_until=valid_until)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
