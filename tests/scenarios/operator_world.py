@@ -29,7 +29,9 @@ class OperatorWorld(SnapshotWorld):
 
     def restart(self) -> None:
         """Forget everything that a new process would not know."""
-        state = ClusterState(cluster="prod", store="main", schedule_gap=timedelta(hours=1))
+        state = ClusterState(
+            cluster="prod", store="main", schedule_gap=timedelta(hours=1), drill_max_age=timedelta(days=8)
+        )
         self.board = StatusBoard([state])
         self.metrics = OperatorMetrics(self.board)
         self.keeper = ClusterKeeper(self._parts())

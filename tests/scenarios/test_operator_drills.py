@@ -115,7 +115,7 @@ def test_drill_that_cannot_be_made_never_costs_the_snapshot(world: DrillingWorld
     world.keeper.look_at_schedule()
 
     assert len(world.catalogue.snapshots) == 1
-    assert world.value("etcd_dr_job_errors_total", cluster="prod", job="drill", code=ToolMissing.code) == 1
+    assert world.value("etcd_dr_job_errors_total", cluster="prod", task="drill", code=ToolMissing.code) == 1
     assert world.value("etcd_dr_snapshot_total", **PLACE, result="success") == 1
 
 

@@ -87,6 +87,19 @@ def test_health_knows_that_the_store_cannot_be_read(world: OperatorWorld) -> Non
     assert world.value("etcd_dr_finding", cluster="prod", code="store.unreachable", severity="warning", member="") == 1
 
 
+def test_a_task_that_fails_says_so_until_it_goes_well(world: OperatorWorld) -> None:
+    """Whether something is broken now must not be guessed from counters."""
+    world.store.faults.is_gone = True
+    world.keeper.refresh()
+    broken = world.value("etcd_dr_job_failing", cluster="prod", task="catalogue")
+
+    world.store.faults.is_gone = False
+    world.keeper.refresh()
+
+    assert broken == 1
+    assert world.value("etcd_dr_job_failing", cluster="prod", task="catalogue") == 0
+
+
 def test_every_metric_is_documented_and_every_documented_metric_exists(world: OperatorWorld) -> None:
     """docs/metrics.md is what people write alerts from."""
     world.cluster.raise_alarm("m1", "NOSPACE")

@@ -21,13 +21,14 @@ from etcd_dr.ports.object_store import StoreGuarantees
 class ClusterState:
     """What is known of one cluster. `None` means not known yet; a failed reading leaves the last good one in place.
 
-    `schedule_gap`: the longest time between two slots; None: snapshots on demand only. `failures` counts failed
-    scheduled runs in a row.
+    `schedule_gap`: the longest time between two slots; None: snapshots on demand only. `drill_max_age`: how old the
+    last good drill may be; None: nobody said. `failures` counts failed scheduled runs in a row.
     """
 
     cluster: str
     store: str
     schedule_gap: timedelta | None = None
+    drill_max_age: timedelta | None = None
     report: HealthReport | None = None
     catalogue: Catalogue | None = None
     catalogue_read_at: datetime | None = None

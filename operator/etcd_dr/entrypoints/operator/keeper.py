@@ -317,16 +317,20 @@ class ClusterKeeper:
     @contextmanager
     def _job(self, name: str, *, on_failure: Callable[[EtcdDrError], None] | None = None) -> Iterator[None]:
         """Carry out a job; an error of ours is counted and told, and ends here."""
+        failing = self._parts.metrics.failing.labels(cluster=self._cluster, task=name)
         try:
             yield
         except Exception as error:  # noqa: BLE001 - the last door of a job: the process protects the other clusters
             ours = error if isinstance(error, EtcdDrError) else _bug(error)
+            failing.set(not isinstance(ours, Cancelled))
             self._tell_failure(name, ours)
             if on_failure is not None:
                 on_failure(ours)
+        else:
+            failing.set(0)
 
     def _tell_failure(self, job: str, error: EtcdDrError) -> None:
-        self._parts.metrics.errors.labels(cluster=self._cluster, job=job, code=error.code).inc()
+        self._parts.metrics.errors.labels(cluster=self._cluster, task=job, code=error.code).inc()
         self._parts.surroundings.events.emit(
             f"{job}.failed",
             level="info" if isinstance(error, Cancelled) else "error",

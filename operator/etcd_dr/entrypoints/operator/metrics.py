@@ -10,7 +10,7 @@ from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -81,8 +81,14 @@ class OperatorMetrics:
         )
         self.errors = Counter(
             "etcd_dr_job_errors",
-            "Jobs that ended with an error, by job and error code",
-            ("cluster", "job", "code"),
+            "Jobs that ended with an error, by task and error code",
+            ("cluster", "task", "code"),  # not "job": that is Prometheus' own label of a target
+            registry=self.registry,
+        )
+        self.failing = Gauge(
+            "etcd_dr_job_failing",
+            "Whether the last run of a task in this process ended with an error",
+            ("cluster", "task"),
             registry=self.registry,
         )
 
@@ -134,6 +140,8 @@ def _schedule(families: _Families, state: ClusterState) -> None:
     gap = state.schedule_gap.total_seconds() if state.schedule_gap else None
     families.set("schedule_interval_seconds", "Longest time between two runs of the schedule", gap, **place)
     families.set("next_run_timestamp_seconds", "When the next run begins", _unix(state.next_start_at), **place)
+    drilled_within = state.drill_max_age.total_seconds() if state.drill_max_age else None
+    families.set("drill_max_age_seconds", "How old the last good drill may be", drilled_within, **place)
     families.set("snapshot_failures_in_a_row", "Failed runs since the last good one", state.failures, **place)
 
 

@@ -202,7 +202,12 @@ class OperatorProcess:
         now = self._surroundings.clock.now()
         section = target.schedule
         gap = cron_schedule(section, cluster=name).longest_gap(now) if section is not None else None
-        return ClusterState(cluster=name, store=target.need_store().name, schedule_gap=gap)
+        drills = drill_schedule(target, cluster=name)
+        # A schedule of drills says by itself how old the last one may be: one may fail, two in a row may not.
+        drilled_within = target.drill.max_age or (2 * drills.longest_gap(now) if drills is not None else None)
+        return ClusterState(
+            cluster=name, store=target.need_store().name, schedule_gap=gap, drill_max_age=drilled_within
+        )
 
     def _add_jobs(self, keeper: ClusterKeeper, cluster: ClusterSection) -> None:
         name = cluster.name
