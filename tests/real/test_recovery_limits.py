@@ -36,16 +36,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_wrong_key_is_told_before_any_node_is_touched(cluster: LocalCluster, tmp_path: Path) -> None:
-    """And with the right one the same recovery goes on."""
+    """The assessment says it already, a run stops before a node is touched, and with the right key it goes on."""
     right, wrong = (_identity(tmp_path / name) for name in ("right.key", "wrong.key"))
     encryption = {"recipients": [str(right.to_public())], "identity_files": [str(tmp_path / "right.key")]}
     nodes = Nodes(cluster, tmp_path, encryption=encryption)
     nodes.fill_and_save()
     nodes.wipe("m1", "m2", "m3")
     plan = nodes.plan()
+    fitting = nodes.cli("recover", "assess").out
     nodes.document["encryption"]["identity_files"] = [str(tmp_path / "wrong.key")]
     nodes.write()
 
+    unfitting = nodes.cli("recover", "assess").out
     failed = nodes.cli("recover", "run", "--plan", plan, "--yes", "-o", "json")
     touched = [nodes.cluster.member(name).data_dir.exists() for name in ("m1", "m2", "m3")]
     nodes.document["encryption"]["identity_files"] = [str(tmp_path / "right.key")]
@@ -53,6 +55,8 @@ def test_wrong_key_is_told_before_any_node_is_touched(cluster: LocalCluster, tmp
     resumed = nodes.cli("recover", "resume")
 
     assert wrong.to_public() != right.to_public()
+    assert "a key at hand opens it" in " ".join(fitting.split())
+    assert "it cannot be opened here" in " ".join(unfitting.split())
     assert failed.error["context"]["error_code"] == "codec.wrong_identity"
     assert touched == [False, False, False]
     assert resumed.status == 0, resumed.err

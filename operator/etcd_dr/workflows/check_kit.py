@@ -37,6 +37,7 @@ from etcd_dr.ports.restorer import Restorer
 from etcd_dr.ports.throwaway_member import MemberHost
 from etcd_dr.workflows.read_catalogue import read_catalogue
 from etcd_dr.workflows.receive_stream import raise_if_cancelled
+from etcd_dr.workflows.try_key import try_key
 
 _MOST_BYTES = 1 << 20
 _NODE_SECONDS = 20.0
@@ -163,33 +164,12 @@ def _snapshot_checks(
         yield topology_check(then, [url for member in newest.manifest.topology for url in member.peer_urls])
 
 
-class _Enough(Exception):
-    """The first plain bytes have come: the key fits."""
-
-
 def _key_check(ports: KitPorts, layout: ClusterLayout, newest: Snapshot) -> KitCheck:
-    manifest, key = newest.manifest, layout.data(newest.id)
-
-    def take(piece: bytes) -> None:
-        if piece:
-            raise _Enough
-
-    try:
-        decoder = ports.decoder()
-        with ports.store.read(key) as chunks:
-            decoder.decode(
-                chunks,
-                take,
-                stages=manifest.stages,
-                subject=ports.store.url(key),
-                limit_bytes=manifest.database.size_bytes,
-            )
-    except _Enough:
-        how = "a key at hand opens" if manifest.is_encrypted else "no key is needed for"
-        return KitCheck("key", KitResult.PASSED, f"{how} {newest.id}")
-    except EtcdDrError as error:
-        return _failed("key", error)
-    return KitCheck("key", KitResult.FAILED, f"{newest.id} is empty", "Verify it: etcd-dr snapshot verify")
+    problem = try_key(newest, ports.store, layout, decoder=ports.decoder)
+    if problem is not None:
+        return _failed("key", problem)
+    how = "a key at hand opens" if newest.manifest.is_encrypted else "no key is needed for"
+    return KitCheck("key", KitResult.PASSED, f"{how} {newest.id}")
 
 
 def _tool_checks(newest: Snapshot | None, ports: KitPorts) -> Iterator[KitCheck]:

@@ -21,7 +21,7 @@ from etcd_dr.config import Target
 from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import Assessment, Statement
-from etcd_dr.domain.recovery.candidate import Candidate
+from etcd_dr.domain.recovery.candidate import Candidate, Way
 from etcd_dr.domain.recovery.journal import JournalProgress
 from etcd_dr.domain.recovery.lost_files import NOTHING_LOST, LostFiles
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
@@ -42,6 +42,7 @@ from etcd_dr.workflows.recovery.assess_cluster import Survey, assess_cluster
 from etcd_dr.workflows.recovery.hold_lock import read_lock
 from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, facts_for, plan_recovery, propose_recovery
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
+from etcd_dr.workflows.try_key import try_key
 
 _FILE_SECONDS = 15.0
 
@@ -74,7 +75,21 @@ class Session:
     def look(self, statements: Mapping[str, Statement], wishes: Wishes = NO_WISHES) -> Look:
         """Look at everything and propose. Raises UsageError, SnapshotNotFound, SnapshotAmbiguous."""
         survey = self._survey(statements)
-        return Look(survey, propose_recovery(survey, wishes=wishes, tools=self._tools()), self._lock())
+        candidates = propose_recovery(survey, wishes=wishes, tools=self._tools())
+        return Look(survey, tuple(self._with_key_tried(c, survey) for c in candidates), self._lock())
+
+    def _with_key_tried(self, candidate: Candidate, survey: Survey) -> Candidate:
+        """Say with a way that needs a snapshot whether it opens here: better now than when it is fetched.
+
+        It stays possible where no key is at hand: a plan may be made on one machine and carried out on another.
+        """
+        found = survey.catalogue.value.snapshots if survey.catalogue.value else ()
+        meant = next((s for s in found if candidate.way is Way.RESTORE and str(s.id) == candidate.target), None)
+        if meant is None or self.store is None or not meant.manifest.is_encrypted:
+            return candidate
+        problem = try_key(meant, self.store, self.layout, decoder=lambda: make_decoder(self.target.encryption))
+        told = f"it cannot be opened here: {problem}" if problem is not None else "a key at hand opens it"
+        return candidate.model_copy(update={"reasons": (*candidate.reasons, told)})
 
     def _lock(self) -> RecoveryLock | None:
         try:
