@@ -9,8 +9,11 @@ from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.domain.schedule import CronSchedule
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
-from etcd_dr.entrypoints.operator.keeper import ClusterKeeper, KeeperDrills, KeeperParts
+from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
+from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
+from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
+from etcd_dr.ports.leadership import Leadership
 from etcd_dr.workflows.check_health import HealthWatch
 from etcd_dr.workflows.observe_cluster import ClusterObserver
 from etcd_dr.workflows.verify_snapshot import VerifyPorts
@@ -25,6 +28,7 @@ class OperatorWorld(SnapshotWorld):
         self.looks: list[datetime] = []
         self.policy = policy or RetentionPolicy()
         self.drills: KeeperDrills | None = None
+        self.leadership: Leadership = SoleLeadership(self.cancellation)
         self.restart()
 
     def restart(self) -> None:
@@ -58,6 +62,7 @@ class OperatorWorld(SnapshotWorld):
             surroundings=surroundings,
             board=self.board,
             metrics=self.metrics,
+            leadership=self.leadership,
             look_again=lambda _, at: self.looks.append(at),
             pipeline=lambda: self.ports,
             verification=self._verification,

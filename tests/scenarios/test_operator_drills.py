@@ -10,7 +10,7 @@ import pytest
 from etcd_dr.adapters.local_files import DirectoryRooms, PartFiles
 from etcd_dr.domain.proof import ProofLevel, ProofOrigin
 from etcd_dr.domain.schedule import CronSchedule
-from etcd_dr.entrypoints.operator.keeper import KeeperDrills
+from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills
 from etcd_dr.errors import ToolMissing
 from etcd_dr.workflows.drill_restore import DrillOptions, DrillPorts
 from fakes.codec import FakeDecoder

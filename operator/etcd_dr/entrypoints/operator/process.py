@@ -33,8 +33,10 @@ from etcd_dr.config.cluster_model import ClusterSection
 from etcd_dr.domain.schedule import CronSchedule
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.entrypoints.operator.http import Answer, HttpServer, bind, build_app
-from etcd_dr.entrypoints.operator.keeper import ClusterKeeper, KeeperDrills, KeeperParts
+from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
+from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
+from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
 from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
 from etcd_dr.errors import ConfigError
 from etcd_dr.ports.object_store import ObjectStore
@@ -81,6 +83,7 @@ class OperatorProcess:
             make_encoder(target.need_recipients(), target.compression)  # a wrong key is told now, not tonight
         self.board = StatusBoard(self._first_state(name, target) for name, target in self._targets.items())
         self.metrics = OperatorMetrics(self.board)
+        self.leadership = SoleLeadership(surroundings.cancellation)
         self._scheduler = _make_scheduler(config)
         self._listener = bind(config.operator.listen)
         app = build_app(registry=self.metrics.registry, healthz=self.healthz, readyz=self.readyz)
@@ -175,6 +178,7 @@ class OperatorProcess:
                 surroundings=surroundings,
                 board=self.board,
                 metrics=self.metrics,
+                leadership=self.leadership,
                 look_again=self._look_again,
                 pipeline=lambda: pipeline_ports(target, store, surroundings, guard=guard),
                 verification=lambda: verify_ports(target, store, surroundings),

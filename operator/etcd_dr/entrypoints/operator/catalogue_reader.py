@@ -1,0 +1,58 @@
+"""Reads the catalogue of one cluster onto the board, and tells the health rules what it says."""
+
+from __future__ import annotations
+
+from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
+from etcd_dr.domain.catalogue import Catalogue, ClusterMarker
+from etcd_dr.domain.snapshot_facts import SnapshotFacts
+from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
+from etcd_dr.errors import EtcdDrError
+from etcd_dr.workflows.claim_prefix import look_at_marker
+from etcd_dr.workflows.read_catalogue import RecordCache, read_catalogue
+
+
+class CatalogueReader:
+    """Remembers what it read, so that a second reading asks for what is new; safe from any thread."""
+
+    def __init__(self, parts: KeeperParts) -> None:
+        self._parts = parts
+        self._records = RecordCache()
+        self._marker: Answer[ClusterMarker] = NOT_ASKED
+
+    def read(self) -> Catalogue:
+        """Read the catalogue and put it on the board; a failure goes there too, beside the last good one.
+
+        Raises StoreError.
+        """
+        parts = self._parts
+        try:
+            catalogue = read_catalogue(parts.store, parts.layout, cache=self._records)
+            self._marker = look_at_marker(parts.store, parts.layout)
+        except EtcdDrError as error:
+            parts.board.update(parts.cluster, store_was_asked=True, store_failure=Failure.of(error))
+            raise
+        parts.board.update(
+            parts.cluster,
+            catalogue=catalogue,
+            catalogue_read_at=parts.surroundings.clock.now(),
+            store_was_asked=True,
+            store_failure=None,
+        )
+        return catalogue
+
+    def facts(self) -> SnapshotFacts | None:
+        """Return what the store said last, for the health rules; None before the first reading."""
+        parts = self._parts
+        state = parts.board.of(parts.cluster)
+        if state.store_failure is not None:
+            return SnapshotFacts(store=parts.store_name, failure=state.store_failure)
+        if state.catalogue is None:
+            return None
+        return SnapshotFacts.from_catalogue(
+            state.catalogue,
+            store=parts.store_name,
+            interval=state.schedule_gap,
+            marker=self._marker.value,
+            marker_failure=self._marker.failure,
+            drill_max_age=parts.drills.max_age if parts.drills else None,
+        )

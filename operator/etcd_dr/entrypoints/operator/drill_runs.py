@@ -1,0 +1,76 @@
+"""The drills of one cluster: of what is stored where it can be opened here, else of the next snapshot's plain copy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+from etcd_dr.domain.catalogue import Snapshot
+from etcd_dr.domain.drill_schedule import drill_is_due
+from etcd_dr.entrypoints.operator.catalogue_reader import CatalogueReader
+from etcd_dr.entrypoints.operator.job_door import JobDoor
+from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts
+from etcd_dr.ports.leadership import Term
+from etcd_dr.workflows.attempt_snapshot import PipelinePorts
+from etcd_dr.workflows.drill_restore import DrillOutcome, drill_restore
+from etcd_dr.workflows.take_snapshot import SnapshotOutcome
+
+Save = Callable[[PipelinePorts], SnapshotOutcome]
+"""Takes and counts one snapshot with these ports."""
+
+
+class DrillRuns:
+    """`deleting` is held over a drill of what is stored, so that nothing disappears under its hands."""
+
+    def __init__(self, parts: KeeperParts, *, door: JobDoor, reader: CatalogueReader, deleting: Lock) -> None:
+        self._parts = parts
+        self._door = door
+        self._reader = reader
+        self._deleting = deleting
+        self._wants_next_save = False
+
+    def drill_if_due(self, drills: KeeperDrills, term: Term) -> None:
+        """Rehearse the recovery of the newest proven snapshot, if a drill is due."""
+        catalogue = self._reader.read()
+        now = self._parts.surroundings.clock.now()
+        if drills.schedule is not None and drill_is_due(catalogue, drills.schedule, now=now):
+            self._drill(drills, catalogue.newest_proven, term)
+            self._reader.read()
+
+    def save(self, pipeline: PipelinePorts, take: Save, term: Term) -> SnapshotOutcome:
+        """Take a snapshot; where a drill waits for one, drill the plain copy of the very snapshot."""
+        drills = self._parts.drills
+        if drills is None or not self._wants_next_save:
+            return take(pipeline)
+        ports = replace(drills.ports(), cancellation=term.cancellation)
+        with ports.rooms.open(expected_bytes=self._newest_size_bytes()) as room:
+            kept: list[Path] = []
+
+            def keep(plain: Path) -> None:
+                kept[:] = [ports.rooms.take_in(room, plain)]
+
+            outcome = take(replace(pipeline, keep_copy=keep))
+            self._wants_next_save = False
+            with self._door.job("drill"):
+                layout, options = self._parts.layout, drills.options
+                self._count(drill_restore(outcome.snapshot, layout, ports=ports, options=options, scratch=kept[-1]))
+        return outcome
+
+    def _drill(self, drills: KeeperDrills, newest: Snapshot | None, term: Term) -> None:
+        """Drill what is stored, or leave it to the next save where it cannot be opened here."""
+        ports = replace(drills.ports(), cancellation=term.cancellation)
+        if newest is None or (newest.manifest.is_encrypted and not ports.decoder.has_identities):
+            self._wants_next_save = True
+            return
+        with self._deleting:
+            self._count(drill_restore(newest, self._parts.layout, ports=ports, options=drills.options))
+
+    def _newest_size_bytes(self) -> int:
+        catalogue = self._parts.board.of(self._parts.cluster).catalogue
+        newest = catalogue.newest if catalogue else None
+        return newest.manifest.database.size_bytes if newest else 0
+
+    def _count(self, outcome: DrillOutcome) -> None:
+        self._parts.metrics.drills.labels(**self._parts.place, result=outcome.proof.result.value).inc()

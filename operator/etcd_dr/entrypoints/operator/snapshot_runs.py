@@ -1,0 +1,146 @@
+"""The snapshots of one cluster: whether one is due, the run, the retry, and retention after it.
+
+- Whether a snapshot is due is read from the store each time (domain/schedule.py): cron triggers, retries and starts
+  only say *when to look*. So two looks never make two snapshots, and a restart forgets none.
+- One snapshot at a time; a second look that comes meanwhile is dropped, because the first one looks again when it ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from threading import Lock
+
+from etcd_dr.domain.answer import Failure
+from etcd_dr.domain.catalogue import Catalogue
+from etcd_dr.domain.schedule import CronSchedule, next_run, retry_delay
+from etcd_dr.entrypoints.operator.catalogue_reader import CatalogueReader
+from etcd_dr.entrypoints.operator.drill_runs import DrillRuns
+from etcd_dr.entrypoints.operator.job_door import JobDoor
+from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
+from etcd_dr.errors import Cancelled, EtcdDrError
+from etcd_dr.ports.leadership import Term
+from etcd_dr.workflows.apply_retention import apply_retention
+from etcd_dr.workflows.attempt_snapshot import PipelinePorts
+from etcd_dr.workflows.compose_manifest import SnapshotOrder
+from etcd_dr.workflows.take_snapshot import SnapshotOutcome, take_snapshot
+
+TAKEN_BY = "etcd-dr operator"
+
+
+class SnapshotRuns:
+    """`deleting` is held over retention. Public methods may be called from any thread and raise nothing."""
+
+    def __init__(
+        self, parts: KeeperParts, *, door: JobDoor, reader: CatalogueReader, drills: DrillRuns, deleting: Lock
+    ) -> None:
+        self._parts = parts
+        self._door = door
+        self._reader = reader
+        self._drills = drills
+        self._deleting = deleting
+        self._saving = Lock()
+        self._clock = parts.surroundings.clock
+
+    def look_at_schedule(self) -> None:
+        """Take a snapshot if one is due, then see to it that the next look comes in time."""
+        schedule = self._parts.schedule
+        if schedule is None or not self._saving.acquire(blocking=False):
+            return
+        try:
+            with self._parts.leadership.work(self._parts.cluster, is_urgent=True) as term:
+                if term is None:
+                    self._tell_next(schedule)
+                    return
+                with self._door.job("snapshot", on_failure=lambda error: self._run_failed(error, schedule)):
+                    self._save_if_due(schedule, term)
+        finally:
+            self._saving.release()
+
+    def _save_if_due(self, schedule: CronSchedule, term: Term) -> None:
+        now = self._clock.now()
+        catalogue = self._reader.read()
+        run = next_run(schedule, newest_taken_at=_newest_taken_at(catalogue), now=now)
+        if run.is_due(now):
+            self._save(term)
+            catalogue = self._retain(self._reader.read(), term)
+            now = self._clock.now()
+            run = next_run(schedule, newest_taken_at=_newest_taken_at(catalogue), now=now)
+        self._parts.board.update(
+            self._parts.cluster,
+            next_start_at=run.start_at,
+            failures=0,
+            last_failure=None,
+            guarantees=self._parts.store.guarantees(),
+        )
+        self._parts.look_again(self._parts.cluster, max(run.start_at, now))
+
+    def _tell_next(self, schedule: CronSchedule) -> None:
+        """Say when the next snapshot comes, whoever takes it, from what was read last."""
+        parts = self._parts
+        catalogue = parts.board.of(parts.cluster).catalogue
+        if catalogue is not None:
+            run = next_run(schedule, newest_taken_at=_newest_taken_at(catalogue), now=self._clock.now())
+            parts.board.update(parts.cluster, next_start_at=run.start_at, failures=0, last_failure=None)
+
+    def _save(self, term: Term) -> None:
+        parts = self._parts
+        order = SnapshotOrder(
+            layout=parts.layout,
+            reason="scheduled",
+            taken_by=TAKEN_BY,
+            endpoint=parts.endpoint,
+            labels=parts.labels,
+            fencing=term.fencing,
+            platform=parts.platform,
+        )
+
+        def take(pipeline: PipelinePorts) -> SnapshotOutcome:
+            outcome = take_snapshot(order, ports=pipeline, limits=parts.limits)
+            self._count(outcome)
+            return outcome
+
+        self._drills.save(replace(parts.pipeline(), cancellation=term.cancellation), take, term)
+
+    def _count(self, outcome: SnapshotOutcome) -> None:
+        metrics, place = self._parts.metrics, self._parts.place
+        result = "unproven" if outcome.failed_proofs else "success"
+        metrics.snapshots.labels(**place, result=result).inc()
+        metrics.snapshot_seconds.labels(**place).observe(outcome.duration_seconds)
+        metrics.stored_bytes.labels(**place).inc(outcome.snapshot.manifest.stored_size_bytes)
+        for phase in outcome.phases:
+            metrics.phase_seconds.labels(**place, phase=phase.name).inc(phase.seconds)
+
+    def _run_failed(self, error: EtcdDrError, schedule: CronSchedule) -> None:
+        """Count a failed run and look again soon: a daily snapshot must not wait for tomorrow."""
+        if isinstance(error, Cancelled):
+            return
+        parts, now = self._parts, self._clock.now()
+        failures = parts.board.of(parts.cluster).failures + 1
+        again_at = now + retry_delay(failures=failures, gap=schedule.longest_gap(now))
+        parts.metrics.snapshots.labels(**parts.place, result="failure").inc()
+        parts.board.update(parts.cluster, failures=failures, last_failure=Failure.of(error), next_start_at=again_at)
+        parts.look_again(parts.cluster, again_at)
+
+    def _retain(self, catalogue: Catalogue, term: Term) -> Catalogue:
+        """Apply retention and return the catalogue as it is then. A failure is no reason to repeat the snapshot."""
+        parts = self._parts
+        with self._door.job("retention"), self._deleting:
+            outcome = apply_retention(
+                parts.store,
+                parts.layout,
+                catalogue,
+                policy=parts.policy,
+                now=self._clock.now(),
+                events=parts.surroundings.events,
+                cancellation=term.cancellation,
+            )
+            for result, count in (("removed", len(outcome.removed)), ("refused", len(outcome.refused))):
+                parts.metrics.removals.labels(**parts.place, result=result).inc(count)
+            if outcome.removed:
+                return self._reader.read()
+        return catalogue
+
+
+def _newest_taken_at(catalogue: Catalogue) -> datetime | None:
+    return catalogue.newest.taken_at if catalogue.newest else None
