@@ -6,7 +6,7 @@ catalogue_of(snapshot("2026-08-20 03:00"), snapshot("2026-08-20 04:00", state="d
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from etcd_dr.domain.catalogue import Catalogue, Pin, Snapshot
@@ -49,8 +49,9 @@ def snapshot(
     plain: bytes = b"",
     stages: tuple[StageFacts, ...] = (),
     stored: bytes | None = None,
+    minutes: float = 0,
 ) -> Snapshot:
-    """Return a snapshot. `plain` and `stored` are what its digests are made of; the revision grows with time."""
+    """Return a snapshot that took so many `minutes`. `plain` and `stored` are what its digests are made of; the revision grows with time."""
     at = moment(taken_at)
     snapshot_id = SnapshotId.create(at, token or hashlib.sha256(at.isoformat().encode()).hexdigest()[:12])
     body = stored if stored is not None else plain
@@ -58,7 +59,7 @@ def snapshot(
         id=str(snapshot_id),
         cluster=cluster,
         taken_at=at,
-        finished_at=at,
+        finished_at=at + timedelta(minutes=minutes),
         taken_by="etcd-dr@test",
         tool_version="0",
         reason="scheduled",

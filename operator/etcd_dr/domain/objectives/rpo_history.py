@@ -1,0 +1,153 @@
+"""How well the RPO was kept: the share of time in which less than the objective would have been lost.
+
+- At any moment the loss would have been the time since the newest proven snapshot that was finished by then was taken.
+  Time in which that was longer than the objective is missed.
+- The catalogue is the witness, and retention thins it out. A gap between two snapshots that are left may have been
+  filled by some that are not: in that part of the past, a short gap still proves that the objective was kept, and a
+  long one proves nothing. Such time is *unknown*; it is neither kept nor missed, and it is said how much it is.
+- A snapshot that turned out to be damaged counts as if it had never been: nobody could have restored it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from etcd_dr.domain.catalogue import Catalogue, Snapshot
+from etcd_dr.domain.retention import RetentionPolicy
+
+_NOTHING = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class RpoHistory:
+    """How the window went, from `since` to the moment of asking. `worst` is the longest loss that is certain;
+    `breaches` how often the objective was missed. `share_wanted` of the time it is meant to be kept."""
+
+    objective: timedelta
+    share_wanted: float
+    since: datetime
+    until: datetime
+    kept: timedelta = _NOTHING
+    missed: timedelta = _NOTHING
+    unknown: timedelta = _NOTHING
+    worst: timedelta = _NOTHING
+    breaches: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """Share of the known time in which the objective was kept; None: nothing is known."""
+        known = self.kept + self.missed
+        return self.kept / known if known else None
+
+    @property
+    def known_share(self) -> float:
+        """Share of the window of which anything is known."""
+        whole = self.until - self.since
+        return (self.kept + self.missed) / whole if whole else 0.0
+
+    @property
+    def allowed(self) -> timedelta:
+        """How long the objective may be missed in as much time as is known."""
+        return (1.0 - self.share_wanted) * (self.kept + self.missed)
+
+    @property
+    def budget_left(self) -> float | None:
+        """Share of the allowed misses that is left: 1 is all, 0 none, below 0 overdrawn; None: nothing is known."""
+        if self.share is None:
+            return None
+        if not self.allowed:
+            return 1.0 if not self.missed else -1.0
+        return 1.0 - self.missed / self.allowed
+
+
+def rpo_history(
+    catalogue: Catalogue,
+    *,
+    objective: timedelta,
+    share_wanted: float,
+    now: datetime,
+    window: timedelta,
+    policy: RetentionPolicy,
+    watching_since: datetime | None = None,
+) -> RpoHistory | None:
+    """Return how the objective was kept over `window`; None: there is nothing to tell it from.
+
+    `policy` says what retention may have removed; `watching_since` when snapshots were first due.
+    """
+    usable = sorted(
+        (_Usable(max(s.manifest.finished_at, s.taken_at), s.taken_at) for s in catalogue.snapshots if s.is_proven),
+        key=lambda point: point.since,
+    )
+    usable = [point for point in usable if point.since <= now]
+    begun = min([*([watching_since] if watching_since else []), *(point.since for point in usable)], default=None)
+    if begun is None or begun >= now:
+        return None
+    since = max(begun, now - window)
+    complete_from = complete_since(catalogue, policy)
+    kept = missed = unknown = worst = _NOTHING
+    breaches = 0
+    for span in _spans(usable, begun=begun, until=now):
+        start = max(span.start, since)
+        if span.end <= start:
+            continue
+        limit = min(max(span.taken_at + objective, start), span.end)
+        kept += limit - start
+        certain_from = span.end if complete_from is None else min(max(limit, complete_from), span.end)
+        unknown += certain_from - limit
+        missed += span.end - certain_from
+        breaches += span.end > certain_from
+        if span.end > certain_from or limit == span.end:
+            worst = max(worst, span.end - span.taken_at)
+    return RpoHistory(objective, share_wanted, since, now, kept, missed, unknown, worst, breaches)
+
+
+def complete_since(catalogue: Catalogue, policy: RetentionPolicy) -> datetime | None:
+    """Return since when retention cannot have removed a snapshot; None: it may have removed any but the newest.
+
+    Only rules that keep each one count: all of them, the last so many, all within a time. Without a proven snapshot
+    nothing is removed at all.
+    """
+    newest_first = [s for s in reversed(catalogue.snapshots) if s.is_proven]
+    if policy.is_empty or not newest_first:
+        return datetime.min.replace(tzinfo=UTC)
+    marks: list[datetime] = []
+    if policy.keep_within is not None:
+        marks.append(_usable_from(newest_first, newest_first[0].taken_at - policy.keep_within))
+    if policy.keep_last:
+        marks.append(_finished(newest_first[min(policy.keep_last, len(newest_first)) - 1]))
+    return min(marks, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Usable:
+    since: datetime
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """From `start` to `end` the best that could have been restored was taken at `taken_at`."""
+
+    start: datetime
+    end: datetime
+    taken_at: datetime
+
+
+def _spans(usable: Sequence[_Usable], *, begun: datetime, until: datetime) -> Iterator[_Span]:
+    """Yield the spans in order. Before the first snapshot all that is lost is what came since it was first due."""
+    start, best = begun, min([begun, *(point.taken_at for point in usable[:1])])
+    for point in usable:
+        yield _Span(start, point.since, best)
+        start, best = point.since, max(best, point.taken_at)
+    yield _Span(start, until, best)
+
+
+def _usable_from(newest_first: Sequence[Snapshot], moment: datetime) -> datetime:
+    kept = [s for s in newest_first if s.taken_at >= moment]
+    return _finished(kept[-1])
+
+
+def _finished(snapshot: Snapshot) -> datetime:
+    return max(snapshot.manifest.finished_at, snapshot.taken_at)

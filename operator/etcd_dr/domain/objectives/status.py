@@ -1,0 +1,31 @@
+"""How an objective stands, and how its times are said."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+AT_RISK_SHARE = 0.8
+"""From this share of an objective on it is at risk, where nothing better foretells a breach."""
+
+
+class ObjectiveStatus(StrEnum):
+    """`at-risk`: it will be broken if nothing is done. `unset`: there is no objective to be judged by."""
+
+    UNSET = "unset"
+    MET = "met"
+    AT_RISK = "at-risk"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+def time_text(length: timedelta) -> str:
+    """Return a duration as people say it, in two units at most: `2 h 5 min`, `41 s`."""
+    seconds = max(length.total_seconds(), 0.0)
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    words = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
+    return " ".join(words[:2])
