@@ -6,7 +6,7 @@ One frozen value for each cluster, replaced as a whole, so that a scrape never s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.health import HealthReport
+from etcd_dr.domain.readiness.facts import ReadinessTerms
 from etcd_dr.ports.object_store import StoreGuarantees
 
 
@@ -22,13 +23,15 @@ class ClusterState:
     """What is known of one cluster. `None` means not known yet; a failed reading leaves the last good one in place.
 
     `schedule_gap`: the longest time between two slots; None: snapshots on demand only. `drill_max_age`: how old the
-    last good drill may be; None: nobody said. `failures` counts failed scheduled runs in a row.
+    last good drill may be; None: nobody said. `terms`: what its readiness is judged by. `failures` counts failed
+    scheduled runs in a row.
     """
 
     cluster: str
     store: str
     schedule_gap: timedelta | None = None
     drill_max_age: timedelta | None = None
+    terms: ReadinessTerms = field(default_factory=ReadinessTerms)
     report: HealthReport | None = None
     catalogue: Catalogue | None = None
     catalogue_read_at: datetime | None = None

@@ -24,6 +24,7 @@ from etcd_dr.adapters.library_log import library_records_told
 from etcd_dr.bootstrap.drill import drill_options, drill_ports, drill_schedule
 from etcd_dr.bootstrap.envelope import make_encoder
 from etcd_dr.bootstrap.health import health_watch
+from etcd_dr.bootstrap.readiness import readiness_terms
 from etcd_dr.bootstrap.schedules import cron_schedule, retention_policy
 from etcd_dr.bootstrap.snapshots import pipeline_ports, snapshot_limits, verify_ports
 from etcd_dr.bootstrap.stores import layout_of, open_store
@@ -36,6 +37,7 @@ from etcd_dr.entrypoints.operator.http import Answer, HttpServer, bind, build_ap
 from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
+from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
 from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
 from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
 from etcd_dr.errors import ConfigError
@@ -83,6 +85,7 @@ class OperatorProcess:
             make_encoder(target.need_recipients(), target.compression)  # a wrong key is told now, not tonight
         self.board = StatusBoard(self._first_state(name, target) for name, target in self._targets.items())
         self.metrics = OperatorMetrics(self.board)
+        self.metrics.registry.register(ReadinessCollector(self.board, surroundings.clock))
         self.leadership = SoleLeadership(surroundings.cancellation)
         self._scheduler = _make_scheduler(config)
         self._listener = bind(config.operator.listen)
@@ -210,7 +213,13 @@ class OperatorProcess:
         # A schedule of drills says by itself how old the last one may be: one may fail, two in a row may not.
         drilled_within = target.drill.max_age or (2 * drills.longest_gap(now) if drills is not None else None)
         return ClusterState(
-            cluster=name, store=target.need_store().name, schedule_gap=gap, drill_max_age=drilled_within
+            cluster=name,
+            store=target.need_store().name,
+            schedule_gap=gap,
+            drill_max_age=drilled_within,
+            terms=readiness_terms(
+                target, drill_max_age=drilled_within, reading_interval=self._config.operator.catalogue_interval
+            ),
         )
 
     def _add_jobs(self, keeper: ClusterKeeper, cluster: ClusterSection) -> None:

@@ -1,0 +1,23 @@
+"""What a verdict on readiness asks of a cluster, as its configuration has it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from etcd_dr.config import Target
+from etcd_dr.domain.readiness.facts import ReadinessTerms
+
+_MISSED_READINGS = 4  # so many readings of the store that did not come say that the last one is no news any more
+
+
+def readiness_terms(
+    target: Target, *, drill_max_age: timedelta | None = None, reading_interval: timedelta = timedelta(minutes=5)
+) -> ReadinessTerms:
+    """Return the terms of one cluster. `reading_interval` is the time between two readings of its catalogue."""
+    return ReadinessTerms(
+        platform=target.control_plane.platform if target.control_plane is not None else target.platform,
+        drill_max_age=drill_max_age or target.drill.max_age,
+        rto_objective=target.drill.objective,
+        keeps_companions=target.companions.is_asked_for,
+        reading_max_age=_MISSED_READINGS * reading_interval,
+    )
