@@ -28,6 +28,9 @@ answered with "no" (a proof failed). `health` is the exception: 0/1/2/3, as Nagi
         ObjectMissing             ObjectExists            ObjectLocked
       NodeError
         NodeUnreachable           NodeDenied              NodeFault
+      KubernetesError
+        ApiUnreachable            ApiDenied               ResourceMissing       ResourceConflict
+        ResourceInvalid           HistoryExpired
       RecoveryError
         PlanStale                 NothingPossible         VerificationFailed    JournalDamaged
         RecoveryLocked            StepFailed              HandsNeeded
@@ -291,6 +294,48 @@ class NodeFault(NodeError):
     """The node did what was asked and it did not work; `context` has the end of what it said."""
 
     code = "node.fault"
+
+
+class KubernetesError(EtcdDrError):
+    """Something between us and the Kubernetes API; `subject` is the API's address."""
+
+    code, exit_status = "kubernetes", 69
+
+
+class ApiUnreachable(KubernetesError):
+    """No connection to the API server, no answer in time, or a server error. Nothing that protects etcd waits for it."""
+
+    code, retryable = "kubernetes.unreachable", True
+
+
+class ApiDenied(KubernetesError):
+    """The API server does not know us, or RBAC does not allow the call."""
+
+    code, exit_status = "kubernetes.denied", 77
+
+
+class ResourceMissing(KubernetesError):
+    """The object, its namespace or its whole kind does not exist."""
+
+    code, exit_status = "kubernetes.missing", 66
+
+
+class ResourceConflict(KubernetesError):
+    """The object was created or changed by somebody else since it was read (`context['reason']`: as the API says it)."""
+
+    code, exit_status, retryable = "kubernetes.conflict", 75, True
+
+
+class ResourceInvalid(KubernetesError):
+    """The API server refuses the object: its schema or an admission rule says why."""
+
+    code, exit_status = "kubernetes.invalid", 65
+
+
+class HistoryExpired(KubernetesError):
+    """A watch began at a version that the API server no longer has: list again."""
+
+    code, retryable = "kubernetes.history_expired", True
 
 
 class RecoveryError(EtcdDrError):
