@@ -215,7 +215,7 @@ clusters:
       username: root
       password_file: {tmp_path}/password
     schedule: {{cron: "@hourly"}}
-    drill: {{objective: 15m}}
+    objectives: {{rto: 15m}}
 """
     )
     cli = CommandLine(tmp_path, {"PATH": ""})

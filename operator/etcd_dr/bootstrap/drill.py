@@ -49,7 +49,7 @@ def drill_options(target: Target) -> DrillOptions:
     said = target.drill
     return DrillOptions(
         sample_keys=said.sample_keys,
-        objective=said.objective,
+        objective=target.objectives.rto,
         start_deadline=said.start_timeout.total_seconds(),
     )
 

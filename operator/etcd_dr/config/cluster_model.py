@@ -14,7 +14,9 @@ from etcd_dr.config.drill_model import DrillSection
 from etcd_dr.config.duration import Duration, PositiveDuration, duration_text
 from etcd_dr.config.etcd_model import EtcdSection
 from etcd_dr.config.fields import ClusterName, Count, Section, TimeZoneName
+from etcd_dr.config.objective_model import ObjectivesSection
 from etcd_dr.config.talos_model import TalosSection
+from etcd_dr.config.tripwire_model import TripwireSection
 from etcd_dr.domain.health_thresholds import Thresholds
 from etcd_dr.errors import ConfigError
 
@@ -143,6 +145,8 @@ class ClusterSection(Section):
     """`null` turns re-verification off."""
     control_plane: ControlPlaneSection | None = None
     """The nodes that run etcd, for recovery."""
+    objectives: ObjectivesSection = ObjectivesSection()
+    tripwire: TripwireSection = TripwireSection()
     drill: DrillSection = DrillSection()
     companions: CompanionsSection = CompanionsSection()
     labels: dict[str, str] = Field(default_factory=dict)

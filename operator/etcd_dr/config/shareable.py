@@ -26,6 +26,8 @@ _CLUSTER_SECTIONS = (
     "snapshot",
     "retention",
     "health",
+    "objectives",
+    "tripwire",
     "drill",
     "companions",
 )

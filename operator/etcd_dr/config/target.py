@@ -26,11 +26,13 @@ from etcd_dr.config.control_plane_model import ControlPlaneSection
 from etcd_dr.config.drill_model import DrillSection
 from etcd_dr.config.etcd_model import EtcdSection
 from etcd_dr.config.model import CompressionSection, Config, EncryptionSection
+from etcd_dr.config.objective_model import ObjectivesSection
 from etcd_dr.config.overrides import EtcdOverrides, Overrides, TalosOverrides, etcdctl_environment
 from etcd_dr.config.store_model import StoreSection
 from etcd_dr.config.store_url import parse_store_url
 from etcd_dr.config.talos_model import TalosSection
 from etcd_dr.config.tools_model import ToolsSection
+from etcd_dr.config.tripwire_model import TripwireSection
 from etcd_dr.domain.snapshot import is_cluster_name
 from etcd_dr.errors import ConfigError, UsageError
 
@@ -52,6 +54,8 @@ class Target:
     snapshot: SnapshotSection = field(default_factory=SnapshotSection)
     retention: RetentionSection = field(default_factory=RetentionSection)
     health: HealthSection = field(default_factory=HealthSection)
+    objectives: ObjectivesSection = field(default_factory=ObjectivesSection)
+    tripwire: TripwireSection = field(default_factory=TripwireSection)
     drill: DrillSection = field(default_factory=DrillSection)
     tools: ToolsSection = field(default_factory=ToolsSection)
     companions: CompanionsSection = field(default_factory=CompanionsSection)
@@ -186,6 +190,8 @@ def _of_cluster(config: Config, cluster: ClusterSection) -> Target:
         snapshot=cluster.snapshot,
         retention=cluster.retention,
         health=cluster.health,
+        objectives=cluster.objectives,
+        tripwire=cluster.tripwire,
         drill=cluster.drill,
         companions=cluster.companions,
         labels=cluster.labels,

@@ -34,7 +34,10 @@ def target(cluster: dict[str, Any] | None = None, **top: Any) -> Target:
         ({"companions": {"kubeadm": True}}, {}, "control_plane"),
         ({"companions": {"files": ["/etc/x"]}}, {"encryption": {"enabled": False}}, "private keys"),
         ({"drill": {"cron": "61 * * * *"}}, {}, "drill.cron"),
-        ({"drill": {"objective": "0s"}}, {}, "drill.objective"),
+        ({"objectives": {"rto": "0s"}}, {}, "objectives.rto"),
+        ({"objectives": {"rpo_share": 1.5}}, {}, "objectives.rpo_share"),
+        ({"drill": {"objective": "15m"}}, {}, "as objectives.rto"),
+        ({"tripwire": {"fall_percent": 0}}, {}, "tripwire.fall_percent"),
     ],
 )
 def test_mistake_is_told_when_the_file_is_read(cluster: dict[str, Any], top: dict[str, Any], says: str) -> None:
@@ -48,7 +51,9 @@ def test_kits_copy_means_the_same() -> None:
     said = target(
         {
             "schedule": {"cron": "@hourly", "jitter": "90s"},
-            "drill": {"objective": "15m", "max_age": "10d"},
+            "drill": {"max_age": "10d"},
+            "objectives": {"rpo": "90m", "rto": "15m"},
+            "tripwire": {"min_keys": 20, "ignore_prefixes": ["/registry/events/", "/tmp/"]},
             "companions": {"files": ["/etc/kubernetes/pki"], "kubeadm": True},
             "control_plane": {
                 "platform": "static-pod",
