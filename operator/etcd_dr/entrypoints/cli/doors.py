@@ -198,6 +198,13 @@ DOORS: tuple[Door | Group, ...] = (
         failure_status=NAGIOS_UNKNOWN,
         when_stopped=_ONLY_READS,
     ),
+    Door(
+        "readiness",
+        f"{_COMMANDS}.readiness",
+        "Say whether the cluster could be recovered right now, what would be lost, and how long it would take.",
+        failure_status=NAGIOS_UNKNOWN,
+        when_stopped=_ONLY_READS,
+    ),
     Door("members", f"{_COMMANDS}.members", "Show every member as it sees itself.", when_stopped=_ONLY_READS),
     Door(
         "doctor",
