@@ -17,7 +17,8 @@ def readiness_terms(
     return ReadinessTerms(
         platform=target.control_plane.platform if target.control_plane is not None else target.platform,
         drill_max_age=drill_max_age or target.drill.max_age,
-        rto_objective=target.drill.objective,
+        rto_objective=target.objectives.rto,
+        rpo_objective=target.objectives.rpo,
         keeps_companions=target.companions.is_asked_for,
         reading_max_age=_MISSED_READINGS * reading_interval,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from etcd_dr.domain.readiness.verdict import Estimate, Readiness
@@ -10,7 +10,7 @@ from etcd_dr.domain.readiness.verdict import Estimate, Readiness
 
 def readiness_document(readiness: Readiness) -> dict[str, Any]:
     """Return the whole verdict, ready for JSON or YAML: times ISO 8601 in UTC, durations in seconds."""
-    loss, source = readiness.loss, readiness.source
+    rpo, source = readiness.rpo, readiness.source
     return {
         "version": 1,
         "cluster": readiness.cluster,
@@ -22,8 +22,8 @@ def readiness_document(readiness: Readiness) -> dict[str, Any]:
         "snapshot_id": str(source.id) if source else None,
         "snapshot_taken_at": _time(source.taken_at) if source else None,
         "snapshot_level": source.level.value if source and source.level else None,
-        "loss_seconds": round(loss.seconds, 3) if loss else None,
-        "loss_at_worst_seconds": round(loss.at_worst_seconds, 3) if loss and loss.at_worst_seconds else None,
+        "loss_seconds": _seconds(rpo.age) if rpo else None,
+        "loss_at_worst_seconds": _seconds(rpo.projected) if rpo else None,
         "estimate": _estimate(readiness.estimate) if readiness.estimate else None,
         "reasons": [
             {"code": r.code, "weight": r.weight.value, "summary": r.summary, "next_step": r.next_step}
@@ -35,12 +35,16 @@ def readiness_document(readiness: Readiness) -> dict[str, Any]:
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     return {
         "seconds": round(estimate.seconds, 3),
-        "work_seconds": round(estimate.work_seconds, 3),
+        "restore_seconds": round(estimate.restore_seconds, 3),
         "nodes_seconds": round(estimate.nodes_seconds, 3),
         "basis": estimate.basis.value,
         "drilled_at": _time(estimate.drilled_at),
-        "drilled_snapshot_id": estimate.drilled_id or None,
+        "drilled_snapshot_id": estimate.drilled_id,
     }
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else round(length.total_seconds(), 3)
 
 
 def _time(moment: datetime | None) -> str | None:

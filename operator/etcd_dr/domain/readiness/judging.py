@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from etcd_dr.domain.catalogue import Snapshot
+from etcd_dr.domain.objectives.rpo import Outlook, judge_rpo
+from etcd_dr.domain.objectives.rto import judge_rto
 from etcd_dr.domain.readiness.estimate import estimate_recovery
 from etcd_dr.domain.readiness.facts import ReadinessFacts
 from etcd_dr.domain.readiness.reasons import reasons_for
-from etcd_dr.domain.readiness.verdict import Loss, Readiness, answer_to
+from etcd_dr.domain.readiness.verdict import Readiness, answer_to
 
 
 def judge_readiness(facts: ReadinessFacts) -> Readiness:
     """Return the verdict that the facts allow."""
-    source = facts.source
-    estimate = estimate_recovery(source, facts.snapshots, platform=facts.terms.platform) if source else None
-    reasons = reasons_for(facts, estimate)
+    source, terms = facts.source, facts.terms
+    rpo = rto = estimate = None
+    if facts.catalogue is not None and source is not None:
+        outlook = Outlook(facts.next_start_at, facts.schedule_gap, facts.failures)
+        rpo = judge_rpo(facts.catalogue, terms.rpo_objective, now=facts.now, outlook=outlook)
+        rto = judge_rto(facts.catalogue, terms.rto_objective)
+        estimate = estimate_recovery(source, rto, platform=terms.platform)
+    reasons = reasons_for(facts, rpo, rto)
     return Readiness(
         cluster=facts.cluster,
         judged_at=facts.now,
         as_of=facts.read_at,
         answer=answer_to(reasons),
         source=source,
-        loss=_loss(facts, source) if source else None,
+        rpo=rpo,
+        rto=rto,
         estimate=estimate,
         reasons=reasons,
     )
-
-
-def _loss(facts: ReadinessFacts, source: Snapshot) -> Loss:
-    """Everything written since the snapshot was taken; a clock that was off makes no negative loss."""
-    seconds = max(0.0, (facts.now - source.taken_at).total_seconds())
-    following = facts.next_start_at
-    if following is None or following < facts.now:
-        return Loss(seconds, None)
-    at_worst = (following - source.taken_at).total_seconds() + source.manifest.duration_seconds
-    return Loss(seconds, max(seconds, at_worst))

@@ -11,10 +11,13 @@ from datetime import timedelta
 
 from etcd_dr.domain.health_thresholds import Thresholds
 from etcd_dr.domain.kit import hours_text
+from etcd_dr.domain.objectives.rpo import RpoStanding
+from etcd_dr.domain.objectives.rto import RtoStanding
+from etcd_dr.domain.objectives.status import ObjectiveStatus
 from etcd_dr.domain.proof import ProofLevel, ProofResult
 from etcd_dr.domain.quorum import QuorumVerdict
 from etcd_dr.domain.readiness.facts import ReadinessFacts
-from etcd_dr.domain.readiness.verdict import Estimate, Reason, Weight
+from etcd_dr.domain.readiness.verdict import Reason, Weight
 
 _DRILL_MAX_AGE = timedelta(days=90)  # as a kit is judged (domain/kit.py)
 _STALE_INTERVALS = Thresholds().snapshot_stale_warning_intervals
@@ -24,10 +27,10 @@ _REHEARSE = "Rehearse a recovery where the key is: etcd-dr drill run"
 Rule = Callable[[ReadinessFacts], Iterator[Reason]]
 
 
-def reasons_for(facts: ReadinessFacts, estimate: Estimate | None) -> tuple[Reason, ...]:
+def reasons_for(facts: ReadinessFacts, rpo: RpoStanding | None, rto: RtoStanding | None) -> tuple[Reason, ...]:
     """Return all reasons, the weightiest first, then in the order of the rules."""
     found = [reason for rule in _RULES for reason in rule(facts)]
-    found += _objective_missed(facts, estimate)
+    found += _objectives(rpo, rto)
     return tuple(sorted(found, key=lambda reason: -reason.weight.rank))
 
 
@@ -212,30 +215,13 @@ def _few(facts: ReadinessFacts) -> Iterator[Reason]:
         yield Reason("snapshot.only_one", Weight.NOTE, "it is the only proven one: there is no second choice", "")
 
 
-def _objective_missed(facts: ReadinessFacts, estimate: Estimate | None) -> Iterator[Reason]:
-    objective = facts.terms.rto_objective
-    if objective is not None and estimate is not None and estimate.seconds > objective.total_seconds():
-        yield Reason(
-            "objective.rto_missed",
-            Weight.RESERVATION,
-            f"a recovery would take about {_length(estimate.seconds)}, and {_length(objective.total_seconds())} is the "
-            "objective",
-            "See which phase takes how long: etcd-dr drill list -o json",
-        )
-    limit, source = facts.terms.rpo_objective, facts.source
-    if limit is not None and source is not None and facts.now - source.taken_at > limit:
-        yield Reason(
-            "objective.rpo_missed",
-            Weight.RESERVATION,
-            f"{_length((facts.now - source.taken_at).total_seconds())} of writes would be lost, and "
-            f"{_length(limit.total_seconds())} is the objective",
-            "Take a snapshot now: etcd-dr snapshot save; and let the schedule take them more often.",
-        )
+def _objectives(rpo: RpoStanding | None, rto: RtoStanding | None) -> Iterator[Reason]:
+    for code, standing in (("objective.rpo", rpo), ("objective.rto", rto)):
+        if standing is not None and standing.status in _OBJECTIVE_WEIGHTS:
+            yield Reason(code, _OBJECTIVE_WEIGHTS[standing.status], standing.reason, standing.next_step)
 
 
-def _length(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else hours_text(timedelta(seconds=seconds))
-
+_OBJECTIVE_WEIGHTS = {ObjectiveStatus.BROKEN: Weight.RESERVATION, ObjectiveStatus.AT_RISK: Weight.NOTE}
 
 _RULES: tuple[Rule, ...] = (
     _store,

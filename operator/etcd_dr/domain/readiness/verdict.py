@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from etcd_dr.domain.catalogue import Snapshot
+from etcd_dr.domain.objectives.rpo import RpoStanding
+from etcd_dr.domain.objectives.rto import RtoBasis, RtoStanding
 
 
 class Weight(StrEnum):
@@ -69,38 +71,22 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """What would be lost, in seconds of writes. `at_worst_seconds`: just before the next snapshot is proven; None: no
-    next one is known, so it grows."""
-
-    seconds: float
-    at_worst_seconds: float | None
-
-
-class EstimateBasis(StrEnum):
-    """`drill`: measured on this cluster's own snapshots. `rates`: what is typical elsewhere; never tried here."""
-
-    DRILL = "drill"
-    RATES = "rates"
-
-
-@dataclass(frozen=True, slots=True)
 class Estimate:
     """How long a recovery from a snapshot would take, in seconds, without the time that people need.
 
-    `work_seconds` is fetching, proving, restoring and starting; `nodes_seconds` is stopping and placing on the nodes,
-    which no drill measures. `drilled_at` and `drilled_id`: the drill that it is scaled from.
+    `restore_seconds` is fetching, proving, restoring and starting, as `basis` has it; `nodes_seconds` is what a drill
+    does not do: stopping etcd, building for the further members, placing the data, from typical rates.
     """
 
-    work_seconds: float
+    restore_seconds: float
     nodes_seconds: float
-    basis: EstimateBasis
+    basis: RtoBasis
     drilled_at: datetime | None = None
-    drilled_id: str = ""
+    drilled_id: str | None = None
 
     @property
     def seconds(self) -> float:
-        return self.work_seconds + self.nodes_seconds
+        return self.restore_seconds + self.nodes_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +94,8 @@ class Readiness:
     """The verdict on one cluster. `as_of`: when the store was last read; None: never.
 
     `source` is the snapshot that a recovery would begin with; without one there is no loss and no estimate to tell.
-    `reasons` go from the weightiest to the least, then in the order of the rules.
+    `rpo` and `rto` say how the objectives stand. `reasons` go from the weightiest to the least, then in the order of
+    the rules.
     """
 
     cluster: str
@@ -116,7 +103,8 @@ class Readiness:
     as_of: datetime | None
     answer: Recoverable
     source: Snapshot | None
-    loss: Loss | None
+    rpo: RpoStanding | None
+    rto: RtoStanding | None
     estimate: Estimate | None
     reasons: tuple[Reason, ...]
 

@@ -14,7 +14,7 @@ from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.readiness.document import readiness_document
 from etcd_dr.domain.readiness.facts import ReadinessFacts
 from etcd_dr.domain.readiness.judging import judge_readiness
-from etcd_dr.domain.readiness.verdict import EstimateBasis, Readiness, Recoverable, Weight
+from etcd_dr.domain.readiness.verdict import Readiness, Recoverable, Weight
 from etcd_dr.domain.schedule import next_run
 from etcd_dr.entrypoints.cli.human import age, duration, moment, plain
 from etcd_dr.entrypoints.cli.place import Place, open_place
@@ -67,16 +67,17 @@ def _page(run: Run, readiness: Readiness) -> list[RenderableType]:
 
 
 def _figures(readiness: Readiness) -> list[tuple[str, str]]:
-    source, loss, estimate = readiness.source, readiness.loss, readiness.estimate
-    if source is None or loss is None or estimate is None:
-        return []
-    worst = f", {duration(timedelta(seconds=loss.at_worst_seconds))} at worst" if loss.at_worst_seconds else ""
-    told = f"drilled {age(estimate.drilled_at, now=readiness.judged_at)} ago" if estimate.drilled_at else ""
-    basis = told if estimate.basis is EstimateBasis.DRILL else "typical rates, never drilled here"
-    level = f" ({source.level})" if source.level else ""
-    return [
-        ("as of", moment(readiness.as_of) if readiness.as_of else "never"),
-        ("would lose", f"at most {duration(timedelta(seconds=loss.seconds))}{worst}"),
-        ("would take", f"about {duration(timedelta(seconds=estimate.seconds))} without people's time ({basis})"),
-        ("from", f"{source.id}{level}"),
-    ]
+    source, rpo, estimate = readiness.source, readiness.rpo, readiness.estimate
+    rows = [("as of", moment(readiness.as_of) if readiness.as_of else "never")]
+    if rpo is not None and rpo.age is not None:
+        worst = f", {duration(rpo.projected)} just before the next snapshot is proven" if rpo.projected else ""
+        rows.append(("would lose", f"at most {duration(rpo.age)}{worst}"))
+    if estimate is not None:
+        told = f"drilled {age(estimate.drilled_at, now=readiness.judged_at)} ago" if estimate.drilled_at else ""
+        length = duration(timedelta(seconds=estimate.seconds))
+        rows.append(
+            ("would take", f"about {length} beside people's time ({told or 'typical rates, never drilled here'})")
+        )
+    if source is not None:
+        rows.append(("from", f"{source.id} ({source.level})"))
+    return rows

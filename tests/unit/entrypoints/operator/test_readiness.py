@@ -54,7 +54,7 @@ def test_the_estimate_is_there_with_a_snapshot_only() -> None:
     clock = FakeClock()
     board = StatusBoard([ClusterState(cluster="prod", store="main")])
     registry = scraped(board, clock)
-    sample = ("etcd_dr_recovery_estimate_seconds", {**PLACE, "basis": "rates"})
+    sample = ("etcd_dr_recovery_estimate_seconds", {**PLACE, "basis": "estimate"})
 
     before = registry.get_sample_value(*sample)
     board.update("prod", catalogue=catalogue_of(snapshot(MORNING)), catalogue_read_at=MORNING)
