@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from etcd_dr.config.cluster_model import ClusterSection
 from etcd_dr.config.duration import PositiveDuration
 from etcd_dr.config.fields import FilePath, Section
+from etcd_dr.config.page_model import PageSection
 from etcd_dr.config.store_model import StoreSection
 from etcd_dr.config.tools_model import ToolsSection
 
@@ -81,6 +82,7 @@ class Config(Section):
     """The largest database that is taken with `scratch: false`."""
     tools: ToolsSection = ToolsSection()
     operator: OperatorSection = OperatorSection()
+    page: PageSection = PageSection()
     log: LogSection = LogSection()
 
     @model_validator(mode="after")
