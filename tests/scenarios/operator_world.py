@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.domain.objectives import Objectives
 from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.domain.schedule import CronSchedule
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
+from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
+from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
 from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
 from etcd_dr.ports.leadership import Leadership
 from etcd_dr.workflows.check_health import HealthWatch
@@ -29,15 +32,23 @@ class OperatorWorld(SnapshotWorld):
         self.policy = policy or RetentionPolicy()
         self.drills: KeeperDrills | None = None
         self.leadership: Leadership = SoleLeadership(self.cancellation)
+        self.objectives = Objectives()
         self.restart()
 
     def restart(self) -> None:
         """Forget everything that a new process would not know."""
         state = ClusterState(
-            cluster="prod", store="main", schedule_gap=timedelta(hours=1), drill_max_age=timedelta(days=8)
+            cluster="prod",
+            store="main",
+            schedule_gap=timedelta(hours=1),
+            drill_max_age=timedelta(days=8),
+            objectives=self.objectives,
+            policy=self.policy,
         )
         self.board = StatusBoard([state])
         self.metrics = OperatorMetrics(self.board)
+        self.metrics.registry.register(ObjectiveCollector(self.board, self.clock))
+        self.metrics.registry.register(ReadinessCollector(self.board, self.clock))
         self.keeper = ClusterKeeper(self._parts())
 
     def value(self, name: str, **labels: str) -> float | None:

@@ -1,11 +1,13 @@
 """What a scrape says is what the store and the members say."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
 
+from etcd_dr.domain.objectives import Objectives
 from scenarios.operator_world import OperatorWorld
 
 PLACE = {"cluster": "prod", "store": "main"}
@@ -102,8 +104,11 @@ def test_a_task_that_fails_says_so_until_it_goes_well(world: OperatorWorld) -> N
 
 def test_every_metric_is_documented_and_every_documented_metric_exists(world: OperatorWorld) -> None:
     """docs/metrics.md is what people write alerts from."""
+    world.objectives = Objectives(rpo=timedelta(hours=2), rto=timedelta(minutes=15))
+    world.restart()
     world.cluster.raise_alarm("m1", "NOSPACE")
     world.keeper.look_at_schedule()
+    world.clock.advance(60)
     world.keeper.check_health()
     exposed = {
         family.name + ("_total" if family.type == "counter" else "_info" if family.type == "info" else "")

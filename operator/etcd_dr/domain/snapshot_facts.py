@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.catalogue import Catalogue, ClusterMarker
+from etcd_dr.domain.objectives import ObjectivesReport
 from etcd_dr.domain.proof import HashKvWitness, ProofLevel
 
 
@@ -17,7 +18,9 @@ class SnapshotFacts:
     `failure`: the store could not be asked, and everything else is unknown. `interval`: the longest wait between two
     runs of the schedule; None: no schedule, so no snapshot is ever late. `watching_since`: since when snapshots were
     due; None: not known. `marker_cluster_ids`: the etcd clusters that this store prefix belongs to; `marker_failure`:
-    why nobody can tell. `drilled_at`: the last drill that passed; `drill_max_age`: how old it may be, None: nobody asks. `witnesses`: what live members answered for the newest snapshot's hash.
+    why nobody can tell. `drilled_at`: the last drill that passed; `drill_max_age`: how old it may be, None: nobody asks.
+    `witnesses`: what live members answered for the newest snapshot's hash. `objectives`: how those stand, also while the
+    store cannot be asked; None: nothing is known.
     """
 
     store: str
@@ -36,6 +39,7 @@ class SnapshotFacts:
     witnesses: tuple[HashKvWitness, ...] = ()
     drilled_at: datetime | None = None
     drill_max_age: timedelta | None = None
+    objectives: ObjectivesReport | None = None
 
     @classmethod
     def from_catalogue(
@@ -47,6 +51,7 @@ class SnapshotFacts:
         marker: ClusterMarker | None = None,
         marker_failure: Failure | None = None,
         drill_max_age: timedelta | None = None,
+        objectives: ObjectivesReport | None = None,
     ) -> SnapshotFacts:
         """Return the facts of a catalogue that was read. `marker` is the prefix's `cluster.json`, `marker_failure` why
         that cannot be read."""
@@ -68,6 +73,7 @@ class SnapshotFacts:
             witnesses=consistent.witnesses if consistent else (),
             drilled_at=last_good_drill_at(catalogue),
             drill_max_age=drill_max_age,
+            objectives=objectives,
         )
 
 

@@ -29,3 +29,8 @@ def time_text(length: timedelta) -> str:
     days, hours = divmod(hours, 24)
     words = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
     return " ".join(words[:2])
+
+
+def seconds_of(length: timedelta | None) -> float | None:
+    """Return a duration in seconds, for a document or a metric; None stays None."""
+    return round(length.total_seconds(), 3) if length is not None else None

@@ -14,14 +14,17 @@ import typer
 
 from etcd_dr.bootstrap.health import health_watch
 from etcd_dr.bootstrap.members import check_members
+from etcd_dr.bootstrap.objectives import stored_objectives
 from etcd_dr.bootstrap.schedules import cron_schedule
 from etcd_dr.bootstrap.stores import layout_of, open_store
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import Target
 from etcd_dr.config.duration import parse_duration
 from etcd_dr.domain.answer import Failure
+from etcd_dr.domain.catalogue import Catalogue, ClusterMarker
 from etcd_dr.domain.health import HealthReport
 from etcd_dr.domain.health_document import health_document
+from etcd_dr.domain.objectives import ObjectivesReport
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.entrypoints.cli.answers import Output, stream_text
@@ -182,10 +185,15 @@ class _Stored:
             marker=marker.value,
             marker_failure=marker.failure,
             drill_max_age=self._target.drill.max_age,
+            objectives=self._objectives(catalogue, marker.value),
         )
 
     def _unknown(self, error: EtcdDrError) -> SnapshotFacts:
         return SnapshotFacts(store=self._store.url(), failure=Failure.of(error), interval=self._interval())
+
+    def _objectives(self, catalogue: Catalogue, marker: ClusterMarker | None) -> ObjectivesReport:
+        since = marker.created_at if marker is not None else None
+        return stored_objectives(self._target, catalogue, now=self._shared.clock.now(), watching_since=since)
 
     def _interval(self) -> timedelta | None:
         if self._target.schedule is None:

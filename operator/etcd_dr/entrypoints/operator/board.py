@@ -14,7 +14,9 @@ from typing import Any
 from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.health import HealthReport
+from etcd_dr.domain.objectives import Objectives
 from etcd_dr.domain.readiness.facts import ReadinessTerms
+from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.ports.object_store import StoreGuarantees
 
 
@@ -23,8 +25,9 @@ class ClusterState:
     """What is known of one cluster. `None` means not known yet; a failed reading leaves the last good one in place.
 
     `schedule_gap`: the longest time between two slots; None: snapshots on demand only. `drill_max_age`: how old the
-    last good drill may be; None: nobody said. `terms`: what its readiness is judged by. `failures` counts failed
-    scheduled runs in a row.
+    last good drill may be; None: nobody said. `terms`: what its readiness is judged by. `objectives` and
+    `policy` are the configuration's; `watching_since`: since when snapshots are due. `failures` counts failed scheduled
+    runs in a row.
     """
 
     cluster: str
@@ -32,6 +35,9 @@ class ClusterState:
     schedule_gap: timedelta | None = None
     drill_max_age: timedelta | None = None
     terms: ReadinessTerms = field(default_factory=ReadinessTerms)
+    objectives: Objectives = field(default_factory=Objectives)
+    policy: RetentionPolicy = field(default_factory=RetentionPolicy)
+    watching_since: datetime | None = None
     report: HealthReport | None = None
     catalogue: Catalogue | None = None
     catalogue_read_at: datetime | None = None

@@ -6,6 +6,7 @@ from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
 from etcd_dr.domain.catalogue import Catalogue, ClusterMarker
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
+from etcd_dr.entrypoints.operator.objective_metrics import objectives_report
 from etcd_dr.errors import EtcdDrError
 from etcd_dr.workflows.claim_prefix import look_at_marker
 from etcd_dr.workflows.read_catalogue import RecordCache, read_catalogue
@@ -37,6 +38,7 @@ class CatalogueReader:
             catalogue_read_at=parts.surroundings.clock.now(),
             store_was_asked=True,
             store_failure=None,
+            watching_since=self._marker.value.created_at if self._marker.value is not None else None,
         )
         return catalogue
 
@@ -44,8 +46,9 @@ class CatalogueReader:
         """Return what the store said last, for the health rules; None before the first reading."""
         parts = self._parts
         state = parts.board.of(parts.cluster)
+        objectives = objectives_report(state, now=parts.surroundings.clock.now())
         if state.store_failure is not None:
-            return SnapshotFacts(store=parts.store_name, failure=state.store_failure)
+            return SnapshotFacts(store=parts.store_name, failure=state.store_failure, objectives=objectives)
         if state.catalogue is None:
             return None
         return SnapshotFacts.from_catalogue(
@@ -55,4 +58,5 @@ class CatalogueReader:
             marker=self._marker.value,
             marker_failure=self._marker.failure,
             drill_max_age=parts.drills.max_age if parts.drills else None,
+            objectives=objectives,
         )

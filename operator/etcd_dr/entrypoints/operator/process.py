@@ -24,6 +24,7 @@ from etcd_dr.adapters.library_log import library_records_told
 from etcd_dr.bootstrap.drill import drill_options, drill_ports, drill_schedule
 from etcd_dr.bootstrap.envelope import make_encoder
 from etcd_dr.bootstrap.health import health_watch
+from etcd_dr.bootstrap.objectives import objectives_of
 from etcd_dr.bootstrap.readiness import readiness_terms
 from etcd_dr.bootstrap.schedules import cron_schedule, retention_policy
 from etcd_dr.bootstrap.snapshots import pipeline_ports, snapshot_limits, verify_ports
@@ -37,6 +38,7 @@ from etcd_dr.entrypoints.operator.http import Answer, HttpServer, bind, build_ap
 from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
+from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
 from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
 from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
 from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
@@ -86,6 +88,7 @@ class OperatorProcess:
         self.board = StatusBoard(self._first_state(name, target) for name, target in self._targets.items())
         self.metrics = OperatorMetrics(self.board)
         self.metrics.registry.register(ReadinessCollector(self.board, surroundings.clock))
+        self.metrics.registry.register(ObjectiveCollector(self.board, surroundings.clock))
         self.leadership = SoleLeadership(surroundings.cancellation)
         self._scheduler = _make_scheduler(config)
         self._listener = bind(config.operator.listen)
@@ -217,6 +220,8 @@ class OperatorProcess:
             store=target.need_store().name,
             schedule_gap=gap,
             drill_max_age=drilled_within,
+            objectives=objectives_of(target),
+            policy=retention_policy(target.retention),
             terms=readiness_terms(
                 target, drill_max_age=drilled_within, reading_interval=self._config.operator.catalogue_interval
             ),

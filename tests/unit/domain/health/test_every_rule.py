@@ -15,10 +15,13 @@ from etcd_dr.domain.cluster import Alarm
 from etcd_dr.domain.health import Finding, HealthReport, Severity
 from etcd_dr.domain.health_rules import CODES, evaluate
 from etcd_dr.domain.member_metrics import Histogram
+from etcd_dr.domain.objectives import Objectives
+from etcd_dr.domain.objectives.rpo import Outlook
 from etcd_dr.domain.observation import ClockReading, EndpointObservation, HttpChecks, HttpHealth, Observation
 from etcd_dr.domain.proof import HashKvWitness
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from fakes.clock import MORNING
+from fakes.objectives import standing
 from fakes.observations import (
     CLUSTER_ID,
     GOOD_DISK,
@@ -40,6 +43,7 @@ from fakes.observations import (
 SLOW_DISK = Histogram(((0.008, 10.0), (0.512, 900.0), (1.024, 1000.0), (float("inf"), 1000.0)))
 TOLERABLE_DISK = Histogram(((0.008, 10.0), (0.512, 1000.0), (1.024, 1000.0), (float("inf"), 1000.0)))
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 
 def facts(**changes: Any) -> SnapshotFacts:
@@ -488,6 +492,81 @@ CASES = [
         stored=facts(drill_max_age=10 * DAY),
         stored_silent=facts(),
         name="never drilled",
+    ),
+    Case(
+        "objective.rpo_broken",
+        C,
+        None,
+        fires=healthy(),
+        stored=facts(objectives=standing(HOUR, objectives=Objectives(rpo=HOUR - timedelta(seconds=1)))),
+        stored_silent=facts(objectives=standing(HOUR, objectives=Objectives(rpo=HOUR))),
+        evidence={"age_seconds": 3600.0},
+    ),
+    Case(
+        "objective.rpo_at_risk",
+        W,
+        None,
+        fires=healthy(),
+        stored=facts(
+            objectives=standing(HOUR, objectives=Objectives(rpo=2 * HOUR), outlook=Outlook(MORNING + 1.01 * HOUR))
+        ),
+        stored_silent=facts(
+            objectives=standing(HOUR, objectives=Objectives(rpo=2 * HOUR), outlook=Outlook(MORNING + HOUR))
+        ),
+        evidence={"projected_seconds": 7236.0},
+    ),
+    Case(
+        "objective.schedule_too_slow",
+        W,
+        None,
+        fires=healthy(),
+        stored=facts(
+            objectives=standing(HOUR, objectives=Objectives(rpo=2 * HOUR), outlook=Outlook(longest_gap=2.1 * HOUR))
+        ),
+        stored_silent=facts(
+            objectives=standing(HOUR, objectives=Objectives(rpo=2 * HOUR), outlook=Outlook(longest_gap=2 * HOUR))
+        ),
+        evidence={"schedule_seconds": 7560.0},
+    ),
+    Case(
+        "objective.rpo_budget_spent",
+        W,
+        None,
+        fires=healthy(),
+        stored=facts(objectives=standing(HOUR, 4 * HOUR, objectives=Objectives(rpo=2 * HOUR, rpo_share=0.75))),
+        stored_silent=facts(objectives=standing(HOUR, 4 * HOUR, objectives=Objectives(rpo=2 * HOUR, rpo_share=0.74))),
+        evidence={"missed_seconds": 3600, "breaches": 1},
+    ),
+    Case(
+        "objective.rto_broken",
+        W,
+        None,
+        fires=healthy(),
+        stored=facts(objectives=standing(HOUR, objectives=Objectives(rto=timedelta(seconds=99)), drill_seconds=100.0)),
+        stored_silent=facts(
+            objectives=standing(HOUR, objectives=Objectives(rto=timedelta(seconds=100)), drill_seconds=100.0)
+        ),
+        evidence={"expected_seconds": 100.0, "basis": "drill"},
+    ),
+    Case(
+        "objective.rto_at_risk",
+        W,
+        None,
+        fires=healthy(),
+        stored=facts(objectives=standing(HOUR, objectives=Objectives(rto=timedelta(seconds=125)), drill_seconds=100.0)),
+        stored_silent=facts(
+            objectives=standing(HOUR, objectives=Objectives(rto=timedelta(seconds=126)), drill_seconds=100.0)
+        ),
+        evidence={"measured_seconds": 100.0},
+    ),
+    Case(
+        "objective.rto_unmeasured",
+        N,
+        None,
+        fires=healthy(),
+        stored=facts(objectives=standing(HOUR, objectives=Objectives(rto=HOUR))),
+        stored_silent=facts(objectives=standing(HOUR, objectives=Objectives())),
+        evidence={"basis": "estimate"},
     ),
     Case(
         "store.marker_damaged",
