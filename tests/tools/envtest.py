@@ -4,7 +4,7 @@
 
 1. `KUBEBUILDER_ASSETS`, the directory of binaries that controller-runtime's envtest fills.
 2. What an earlier build left in `~/.cache/etcd-dr/envtest` (`XDG_CACHE_HOME`): outside the clone, because it takes
-   a quarter of an hour and serves all of them.
+   some ten minutes and serves all of them.
 3. `kube-apiserver.xz` in the directory `ETCD_DR_TEST_ENVTEST_DIR`, else in `../shared/envtest` beside the project;
    unpacked into the tools directory the first time somebody asks, in seconds.
 
@@ -46,7 +46,7 @@ def find(environ: Mapping[str, str]) -> Path | None:
 
 
 def build(cache: Path) -> Path:
-    """Build the newest kube-apiserver of `MINOR` into `cache`; ten to twenty minutes on two processors.
+    """Build the newest kube-apiserver of `MINOR` into `cache`; some ten minutes on two processors.
 
     Its module carries `replace` lines to directories inside itself, which work for the main module only. A scratch
     module with the same requirements, and with the published modules of the same release in their place, builds it.
@@ -57,7 +57,7 @@ def build(cache: Path) -> Path:
         version = newest_release(_MODULE, MINOR, cwd=scratch)
         _take_over_requirements(scratch, version)
         stamped = f"-s -w -X k8s.io/component-base/version.gitVersion={version}"
-        environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
+        environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod -buildvcs=false"}
         build = ("go", "build", "-trimpath", "-ldflags", stamped, "-o", PROGRAM, f"{_MODULE}/cmd/{PROGRAM}")
         run(*build, cwd=scratch, env=environ, seconds=_BUILD_SECONDS)
         return (scratch / PROGRAM).replace(cache / PROGRAM)
@@ -110,7 +110,7 @@ def main() -> int:
     if not is_installed():
         say(f"no {PROGRAM} at hand, and Go is not installed: name envtest's directory in KUBEBUILDER_ASSETS")
         return 1
-    say(f"building the newest {PROGRAM} {MINOR} (ten to twenty minutes)")
+    say(f"building the newest {PROGRAM} {MINOR} (some ten minutes)")
     began = time.monotonic()
     try:
         program = build(_cache(os.environ))

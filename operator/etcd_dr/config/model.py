@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from etcd_dr.config.cluster_model import ClusterSection
 from etcd_dr.config.duration import PositiveDuration
 from etcd_dr.config.fields import FilePath, Section
+from etcd_dr.config.kubernetes_model import KubernetesSection
 from etcd_dr.config.page_model import PageSection
 from etcd_dr.config.store_model import StoreSection
 from etcd_dr.config.tools_model import ToolsSection
@@ -84,6 +85,8 @@ class Config(Section):
     operator: OperatorSection = OperatorSection()
     page: PageSection = PageSection()
     log: LogSection = LogSection()
+    kubernetes: KubernetesSection | None = None
+    """Unset: the operator asks nothing of the Kubernetes API. In the chart, `{}` is enough."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
