@@ -1,0 +1,128 @@
+"""The chart's Prometheus rules, judged by promtool: each alert fires when it should, once, and is silent otherwise."""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from alerts import CASES, cases_of
+from alerts.case import group_of
+
+PROJECT = Path(__file__).resolve().parents[2]
+RULES_FILE = PROJECT / "charts" / "etcd-dr" / "files" / "alerts.yaml"
+ALERTS = re.findall(r"- alert: (\w+)", RULES_FILE.read_text())
+
+
+@functools.cache
+def _rendered(helm: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [
+            *(helm, "template", "release", PROJECT / "charts" / "etcd-dr"),
+            *("--values", PROJECT / "deploy" / "examples" / "kubeadm.yaml"),
+            *("--set", "metrics.prometheusRule.enabled=true", "--api-versions", "monitoring.coreos.com/v1"),
+            *("--show-only", "templates/prometheusrule.yaml"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={"HOME": "/nonexistent", "PATH": ""},
+    )
+    spec: dict[str, Any] = yaml.safe_load(done.stdout)["spec"]
+    return spec
+
+
+@pytest.fixture
+def rules(stock_program: Callable[[str], Path]) -> dict[str, Any]:
+    """The rules as a cluster gets them with the chart's own values."""
+    return _rendered(stock_program("helm"))
+
+
+Promtool = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def promtool(stock_program: Callable[[str], Path]) -> Promtool:
+    program = stock_program("promtool")
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([program, *words], capture_output=True, text=True, check=False, timeout=120)
+
+    return run
+
+
+def test_prometheus_accepts_the_rules(rules: dict[str, Any], promtool: Promtool, tmp_path: Path) -> None:
+    """Expressions, durations and templates are what Prometheus reads."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump(rules))
+
+    done = promtool("check", "rules", file)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_alert_fires_once_and_stays_silent(
+    rules: dict[str, Any], promtool: Promtool, tmp_path: Path, alert: str
+) -> None:
+    """With one process, with two replicas, and across the replacement of a pod; its text says the right numbers."""
+    rule = next(rule for group in rules["groups"] for rule in group["rules"] if rule["alert"] == alert)
+    said = rule["annotations"]
+    plain = {**rule, "annotations": {"text": f"{said['summary']} {said['description']}"}}
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "one", "rules": [plain]}]}))
+    severity = rule["labels"]["severity"]
+    for step in {case.step for case in cases_of(alert)}:
+        tests = {
+            "rule_files": ["rules.yaml"],
+            "evaluation_interval": f"{step}m",
+            "tests": [
+                group_of(case, variant, severity=severity)
+                for case in cases_of(alert)
+                if case.step == step
+                for variant in case.variants
+            ],
+        }
+        (tmp_path / f"tests-{step}.yaml").write_text(yaml.safe_dump(tests, width=1000))
+
+    done = promtool("test", "rules", *sorted(tmp_path.glob("tests-*.yaml")))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_alert_is_tried_both_ways(alert: str) -> None:
+    """A rule that nobody saw firing may never fire, and one that nobody saw silent may always do."""
+    kinds = {bool(case.fires) for case in cases_of(alert)}
+
+    assert kinds == {True, False}
+
+
+def test_every_case_is_of_an_alert_that_exists() -> None:
+    """A renamed alert takes its cases along."""
+    assert {case.alert for case in CASES} <= set(ALERTS)
+
+
+def test_alerts_do_not_collide_with_those_of_etcd_itself() -> None:
+    """etcd's own, such as etcdMembersDown, come with kube-prometheus-stack; one name would be silenced with the other."""
+    assert [name for name in ALERTS if not name.startswith("EtcdDR")] == []
+    assert len(set(ALERTS)) == len(ALERTS)
+
+
+def test_every_expression_is_aggregated(rules: dict[str, Any]) -> None:
+    """No label of a target is left on any alert, so two replicas never make two of them."""
+    expressions = {rule["alert"]: rule["expr"] for group in rules["groups"] for rule in group["rules"]}
+
+    bare = {
+        alert
+        for alert, expression in expressions.items()
+        for position in re.finditer(r"etcd_dr_\w+", expression)
+        if not re.search(r"(by \([\w, ]+\) \((increase\()?|absent_over_time\()$", expression[: position.start()])
+    }
+    assert bare == set()
