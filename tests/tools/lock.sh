@@ -11,7 +11,12 @@ if ! uv --version >/dev/null 2>&1; then
   "$scratch/bin/python" -m pip install --quiet uv
   PATH=$scratch/bin:$PATH
 fi
-# --universal: one lock for every platform and for every Python from 3.11. No addresses of indexes enter the file.
-uv pip compile pyproject.toml --group test --python-version 3.11 --universal --generate-hashes \
-  --no-emit-index-url --no-header --quiet --output-file "$lock" "$@"
-echo "make: $lock is resolved; install it with: make test" >&2
+# --universal: one lock for every platform and for every Python from 3.11. No addresses of indexes enter the files.
+resolve() { uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --quiet "$@"; }
+resolve pyproject.toml --group test --output-file "$lock" "$@"
+# The image takes the same versions: what runs, and apart from it what builds the wheel.
+image=deploy/image
+resolve pyproject.toml --constraints "$lock" --no-annotate --output-file $image/requirements.lock --upgrade
+python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
+  resolve - --constraints "$lock" --no-annotate --output-file $image/build.lock --upgrade
+echo "make: $lock, $image/requirements.lock and $image/build.lock are resolved; install the first with: make test" >&2
