@@ -17,6 +17,7 @@ import pytest
 from etcd_dr.adapters.etcd.access import EtcdAccess
 from etcd_dr.adapters.etcd.connector import GrpcEtcdConnector
 from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster
+from etcd_dr.adapters.local_cluster.gateway import encoded
 from etcd_dr.adapters.system_clock import SystemClock
 from etcd_dr.errors import (
     Cancelled,
@@ -47,6 +48,11 @@ class FakeRig:
 
     def write(self, revisions: int) -> None:
         self.cluster.write(revisions)
+        self.cluster.live_keys[b"/contract/"] = max(self.cluster.live_keys.get(b"/contract/", 0), revisions)
+
+    def delete_all(self) -> None:
+        self.cluster.write(1)
+        self.cluster.live_keys.clear()
 
     def compact(self, revision: int) -> None:
         self.cluster.compact(revision)
@@ -74,6 +80,10 @@ class RealRig:
         with self.cluster.gateway() as gateway:
             for number in range(revisions):
                 gateway.put(b"/contract/%d" % number, bytes(2000))
+
+    def delete_all(self) -> None:
+        with self.cluster.gateway() as gateway:
+            gateway.call("/v3/kv/deleterange", {"key": encoded(b"\0"), "range_end": encoded(b"\0")})
 
     def compact(self, revision: int) -> None:
         with self.cluster.gateway() as gateway:
@@ -129,6 +139,7 @@ CALLS: dict[str, Callable[[EtcdMember, float], object]] = {
     "alarms": lambda member, deadline: member.alarms(deadline=deadline),
     "hash_kv": lambda member, deadline: member.hash_kv(revision=0, deadline=deadline),
     "read": lambda member, deadline: member.read(linearizable=False, deadline=deadline),
+    "count_keys": lambda member, deadline: member.count_keys(deadline=deadline),
     "snapshot": lambda member, deadline: list(member.snapshot(stall_deadline=deadline, total_deadline=deadline)),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
@@ -233,6 +244,23 @@ class EtcdMemberContract:
             member.read(linearizable=True, deadline=SECONDS)
 
             assert member.read(linearizable=linearizable, deadline=SECONDS) == before + 3
+
+    def test_live_keys_are_counted_whole_and_by_prefix(self, doomed: Rig) -> None:
+        """Rewritten keys count once and deleted ones not at all; the header names the moment and the cluster."""
+        with connected(doomed) as member:
+            doomed.write(20)
+            doomed.write(5)
+            of_all = member.count_keys(deadline=SECONDS)
+            of_prefix = member.count_keys(prefix=b"/contract/", deadline=SECONDS)
+            of_others = member.count_keys(prefix=b"/contracu", deadline=SECONDS)
+            doomed.delete_all()
+            left = member.count_keys(deadline=SECONDS)
+            cluster_id = member.status(deadline=SECONDS).cluster_id
+
+        assert (of_all.keys, of_prefix.keys, of_others.keys, left.keys) == (20, 20, 0, 0)
+        assert left.revision == of_all.revision + 1
+        assert {of_all.cluster_id, left.cluster_id} == {cluster_id}
+        assert left.raft_term > 0
 
     def test_snapshot_is_the_database_and_its_digest(self, rig: Rig) -> None:
         """The announced bytes arrive in order, followed by their SHA-256 in a message of its own."""

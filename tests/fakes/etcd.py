@@ -29,6 +29,7 @@ from typing import Self
 
 from etcd_dr.domain.cluster import Alarm, Member, MemberList, MemberStatus, quorum_size
 from etcd_dr.domain.database import NEVER_COMPACTED, HashKv
+from etcd_dr.domain.key_count import KeyCount
 from etcd_dr.errors import (
     AccessDenied,
     Cancelled,
@@ -171,6 +172,7 @@ class FakeCluster:
     """Members that know one another. `leader` is a name or None; without quorum nobody knows a leader.
 
     `hash_of(revision, compact_revision)` is the true HashKV; give the hash of a real database file to prove it.
+    `live_keys` says how many keys there are under each prefix.
     """
 
     def __init__(
@@ -187,6 +189,7 @@ class FakeCluster:
         self.hash_of = hash_of or _made_up_hash
         self.advance = advance or _ignore_time
         self.raised_alarms: list[Alarm] = []
+        self.live_keys: dict[bytes, int] = {}
         self.calls: list[tuple[str, str]] = []
         self.open_connections: Counter[str] = Counter()
         self.open_streams: Counter[str] = Counter()
@@ -326,6 +329,14 @@ class FakeEtcdMember:
         member = self._serve_voter("read", deadline)
         self._need_quorum(member, deadline)
         return max(m.revision for m in self._cluster.members)
+
+    def count_keys(self, *, prefix: bytes = b"", deadline: float) -> KeyCount:
+        member = self._serve_voter("count_keys", deadline)
+        self._need_quorum(member, deadline)
+        cluster = self._cluster
+        keys = sum(count for under, count in cluster.live_keys.items() if under.startswith(prefix))
+        revision = max(m.revision for m in cluster.members)
+        return KeyCount(keys, revision, member.raft_term, member.cluster_id or cluster.cluster_id)
 
     def snapshot(self, *, stall_deadline: float, total_deadline: float) -> FakeSnapshotStream:
         def serve() -> FakeMember:

@@ -23,6 +23,7 @@ from typing import Protocol
 
 from etcd_dr.domain.cluster import Alarm, MemberList, MemberStatus
 from etcd_dr.domain.database import HashKv
+from etcd_dr.domain.key_count import KeyCount
 from etcd_dr.ports.snapshot_source import SnapshotStream
 
 
@@ -60,6 +61,14 @@ class EtcdMember(Protocol):
 
         AccessDenied from a linearizable read still means that there is one: etcd asks the quorum first and checks the
         user's rights after that (v3_server.go, Range). The key is `health`, which etcdctl reads for the same purpose.
+        """
+        ...
+
+    def count_keys(self, *, prefix: bytes = b"", deadline: float) -> KeyCount:
+        """Return how many live keys begin with `prefix` (none: all keys), through quorum.
+
+        Only the number travels, but etcd walks its index over all of them: about 0.3 s per million keys, during which
+        writes wait (docs/benchmarks.md). The role needs read access to the whole range: else AccessDenied.
         """
         ...
 

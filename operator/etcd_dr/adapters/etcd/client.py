@@ -13,6 +13,7 @@ from etcd_dr.adapters.etcd.proto import rpc_pb2, rpc_pb2_grpc
 from etcd_dr.adapters.etcd.stream import SNAPSHOT_CALL, GrpcSnapshotStream
 from etcd_dr.domain.cluster import Alarm, Member, MemberList, MemberStatus
 from etcd_dr.domain.database import HashKv
+from etcd_dr.domain.key_count import KeyCount
 from etcd_dr.errors import EtcdDrError
 
 # The key that `etcdctl endpoint health` reads as well, so that a role made for that serves here too.
@@ -84,6 +85,17 @@ class GrpcEtcdMember:
         answer: rpc_pb2.RangeResponse = self._connection.ask("Range", self._kv.Range, request, seconds=deadline)
         return answer.header.revision
 
+    def count_keys(self, *, prefix: bytes = b"", deadline: float) -> KeyCount:
+        first = prefix or b"\0"
+        request = rpc_pb2.RangeRequest(key=first, range_end=_end_of(prefix), count_only=True)
+        answer: rpc_pb2.RangeResponse = self._connection.ask("Range", self._kv.Range, request, seconds=deadline)
+        return KeyCount(
+            keys=answer.count,
+            revision=answer.header.revision,
+            raft_term=answer.header.raft_term,
+            cluster_id=answer.header.cluster_id,
+        )
+
     def snapshot(self, *, stall_deadline: float, total_deadline: float) -> GrpcSnapshotStream:
         return GrpcSnapshotStream(
             _SnapshotCall(
@@ -136,6 +148,12 @@ class _SnapshotCall:
                 error, endpoint=self._connection.endpoint, received_bytes=received_bytes, seconds=self._deadline.seconds
             )
         return self._connection.explain(error, call=SNAPSHOT_CALL, deadline=self._running)
+
+
+def _end_of(prefix: bytes) -> bytes:
+    """Return the end of the range of all keys with this prefix; one zero byte means no end (rpc.proto, range_end)."""
+    kept = prefix.rstrip(b"\xff")
+    return kept[:-1] + bytes([kept[-1] + 1]) if kept else b"\0"
 
 
 def member_of(row: rpc_pb2.Member) -> Member:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from etcd_dr import boltdb
 from etcd_dr.domain.cluster import Alarm, MemberList, MemberStatus
 from etcd_dr.domain.database import HashKv
+from etcd_dr.domain.key_count import KeyCount
 from etcd_dr.domain.stream_check import StreamCheck
 from etcd_dr.errors import AccessDenied, EtcdError
 from etcd_dr.ports.etcd import EtcdMember
@@ -114,6 +115,16 @@ class TalosMember:
                 context={"call": "EtcdMemberList", "reason": "role"},
             ) from error
         return 0
+
+    def count_keys(self, *, prefix: bytes = b"", deadline: float) -> KeyCount:
+        if self._etcd is None:
+            raise EtcdError(
+                "keys cannot be counted through Talos",
+                subject=self.endpoint,
+                next_step="Configure etcd's certificates beside talos, to have keys counted between snapshots as well.",
+                context={"call": "Range", "reason": "not-passed-on"},
+            )
+        return self._etcd.count_keys(prefix=prefix, deadline=deadline)
 
     def snapshot(self, *, stall_deadline: float, total_deadline: float) -> SnapshotStream:
         return self._node.snapshot(stall_deadline=stall_deadline, total_deadline=total_deadline)
