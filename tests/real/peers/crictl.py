@@ -1,4 +1,6 @@
-"""Stand-in for crictl on a node with our kubelet: `ps -q --name REGEX` and `logs --tail N ID`.
+"""Stand-in for crictl on a node with our kubelet: `ps -q --name REGEX`, `ps -a -o json` and `logs --tail N ID`.
+
+A file `crictl-hangs` in STATE_DIRECTORY makes every command hang, one named `crictl-fails` makes it fail with its text.
 
 STATE_DIRECTORY comes first: the script that stands on the node's PATH puts it there.
 """
@@ -8,14 +10,35 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from pathlib import Path
+from typing import Any
+
+
+def _listed(container: dict[str, Any]) -> dict[str, object]:
+    """Return a container as the runtime's API lists it (CRI, ListContainers)."""
+    attempt = int(container["id"].rpartition("-")[2]) - 1
+    return {
+        "id": container["id"],
+        "metadata": {"name": container["name"], "attempt": attempt},
+        "state": "CONTAINER_RUNNING" if container["running"] else "CONTAINER_EXITED",
+    }
 
 
 def main(state: Path, words: list[str]) -> int:
+    if (state / "crictl-hangs").exists():
+        time.sleep(120)
+    if (state / "crictl-fails").exists():
+        print((state / "crictl-fails").read_text(), file=sys.stderr)
+        return 1
     containers = json.loads((state / "containers.json").read_text())
+    if words[:4] == ["ps", "-a", "-o", "json"]:
+        print(json.dumps({"containers": [_listed(each) for each in containers]}))
+        return 0
     if words[0] == "ps":
         name = words[words.index("--name") + 1]
-        print("\n".join(each["id"] for each in containers if re.search(name, each["name"])))
+        counted = [each for each in containers if each["running"] or "-a" in words]
+        print("\n".join(each["id"] for each in counted if re.search(name, each["name"])))
         return 0
     if words[0] == "logs":
         log = next(Path(each["log"]) for each in containers if each["id"] == words[-1])

@@ -4,7 +4,7 @@
 
 - A manifest that changed is a pod that is stopped and started anew; a process that ended is started again after a
   moment. Hidden files are passed over, as the kubelet does.
-- STATE_DIRECTORY/containers.json lists what runs, for the stand-in of crictl; NAME.log is a container's log.
+- STATE_DIRECTORY/containers.json lists what was started, for the stand-in of crictl; NAME.log is a container's log.
 - Its children die with it, and it with the test that started it.
 """
 
@@ -78,9 +78,11 @@ def main(manifests: Path, state: Path) -> None:
                 continue  # a manifest that cannot be parsed runs nothing
             pods[name] = pod
             pod.keep_running()
-        running = [pod for pod in pods.values() if pod.is_running]
         listed = json.dumps(
-            [{"id": f"{pod.name}-{pod.starts}", "name": pod.name, "log": str(pod.log)} for pod in running]
+            [
+                {"id": f"{p.name}-{p.starts}", "name": p.name, "log": str(p.log), "running": p.is_running}
+                for p in pods.values()
+            ]
         )
         if listed != told:
             part = state / "containers.json.part"

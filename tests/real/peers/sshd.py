@@ -14,7 +14,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -157,6 +157,21 @@ class Sshd:
                     process.kill()
                     ended += 1
         return ended
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the server and everything that it serves stand still: connections are taken and nothing is said."""
+        assert self._process is not None
+        server = psutil.Process(self._process.pid)
+        everything = [server, *server.children(recursive=True)]
+        for process in everything:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in everything:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def _greets(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:

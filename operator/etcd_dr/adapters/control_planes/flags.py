@@ -40,6 +40,15 @@ class EtcdSettings:
         said = self.flags.get(name)
         return said if said is not None else self.environment.get(variable(name)) or None
 
+    def merged(self) -> dict[str, str]:
+        """Return all settings by the names of their flags, wherever they were made."""
+        said = {
+            name.removeprefix("ETCD_").lower().replace("_", "-"): value
+            for name, value in self.environment.items()
+            if name.startswith("ETCD_") and value
+        }
+        return said | self.flags
+
     def launch(self, *, data_dir: str | None = None, wal_dir: str | None = None) -> Launch:
         """Return the settings as a Launch; `data_dir` and `wal_dir` are the node's where etcd has other names."""
         name = self.get("name") or "default"

@@ -33,6 +33,7 @@ class EtcdManifest:
     program: str
     container: str
     version: str | None
+    settings: EtcdSettings
 
 
 def read_manifest(text: bytes) -> EtcdManifest:
@@ -52,6 +53,7 @@ def read_manifest(text: bytes) -> EtcdManifest:
         program=PurePosixPath(command[0]).name,
         container=str(container.get("name", "etcd")),
         version=found[1] if found else None,
+        settings=settings,
     )
 
 
@@ -77,6 +79,20 @@ def program_of(text: bytes) -> tuple[str, str]:
     pod = _load(text)
     container = _containers(pod)[0]
     return str(container.get("name", "")), PurePosixPath(_command(container)[0]).name
+
+
+def describe_pod(text: bytes) -> tuple[str, str, str, list[str]]:
+    """Return a pod's name, and the program, image and arguments of its first container; a program may be untold.
+
+    Raises ManifestUnreadable.
+    """
+    pod = _load(text)
+    container = _containers(pod)[0]
+    words = _words(container)
+    metadata = pod.get("metadata")
+    name = str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
+    program = PurePosixPath(words[0]).name if words else ""
+    return name, program, str(container.get("image", "")), words[1:]
 
 
 def _load(text: bytes) -> dict[str, Any]:

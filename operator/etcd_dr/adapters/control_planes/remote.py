@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from etcd_dr.adapters.control_planes.examination.node import ExaminedGroup, Platform, ShellExaminedNode
+from etcd_dr.adapters.control_planes.examination.pods import StaticPodExamination
+from etcd_dr.adapters.control_planes.examination.units import SystemdExamination
 from etcd_dr.adapters.control_planes.node import ShellNode
 from etcd_dr.adapters.control_planes.plane import NodeGroup
 from etcd_dr.adapters.control_planes.service import EtcdService
@@ -11,6 +14,7 @@ from etcd_dr.adapters.control_planes.ssh import SshSettings, SshShell
 from etcd_dr.adapters.control_planes.static_pod import StaticPodService, StaticPodSettings
 from etcd_dr.adapters.control_planes.systemd_unit import SystemdService, SystemdSettings
 from etcd_dr.ports.cancellation import Cancellation
+from etcd_dr.ports.clock import Clock
 
 
 def open_static_pods(
@@ -31,6 +35,24 @@ def open_systemd(
         addresses, ssh=ssh, cancellation=cancellation, make=lambda shell: SystemdService(shell, settings=settings)
     )
     return NodeGroup("systemd", nodes)
+
+
+def open_for_examination(
+    addresses: Mapping[str, str],
+    *,
+    ssh: SshSettings,
+    settings: StaticPodSettings | SystemdSettings,
+    clock: Clock,
+    cancellation: Cancellation,
+) -> ExaminedGroup:
+    """Return nodes (name to address) for the doctor; nothing is connected yet."""
+    platform: Platform
+    if isinstance(settings, SystemdSettings):
+        called, platform = "systemd", SystemdExamination(settings)
+    else:
+        called, platform = "static-pod", StaticPodExamination(settings)
+    shells = [SshShell(n, address=a, settings=ssh, cancellation=cancellation) for n, a in addresses.items()]
+    return ExaminedGroup(called, [ShellExaminedNode(shell, platform, clock=clock) for shell in shells])
 
 
 def _nodes(

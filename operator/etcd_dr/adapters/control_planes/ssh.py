@@ -193,7 +193,14 @@ class SshShell:
             f"the login shell cannot run sh: {last}", subject=self.node, next_step=self._try_by_hand(), context=context
         )
 
+    def login(self) -> str:
+        """Return a command that logs in and takes one more word: what to run there."""
+        return shlex.join(self._words_by_hand())
+
     def _try_by_hand(self) -> str:
+        return f"Try it by hand: {shlex.join([*self._words_by_hand(), 'true'])}"
+
+    def _words_by_hand(self) -> list[str]:
         settings = self._settings
         words = [settings.program]
         if settings.config_file is not None:
@@ -203,4 +210,4 @@ class SshShell:
         if settings.identity_file is not None:
             words += ["-i", str(settings.identity_file)]
         words.append(f"{settings.user}@{self._address}" if settings.user else self._address)
-        return f"Try it by hand: {shlex.join([*words, 'true'])}"
+        return words

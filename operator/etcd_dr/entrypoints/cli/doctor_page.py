@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from etcd_dr.domain.doctor import DoctorReport, Explanation, NodeObservation
+from etcd_dr.domain.doctor.hosts import HostObservation, HostsObservation
 from etcd_dr.entrypoints.cli.health_page import SEVERITY_STYLES, finding_block
 from etcd_dr.entrypoints.cli.human import plain, size
 from etcd_dr.entrypoints.cli.tables import styled
@@ -17,7 +18,7 @@ def doctor_page(report: DoctorReport) -> Group:
     parts: list[RenderableType] = [
         styled(report.summary, SEVERITY_STYLES[report.severity]),
         Text(""),
-        _nodes(report.observation.nodes),
+        _table(report),
     ]
     for finding in report.findings:
         parts += [Text(""), finding_block(finding)]
@@ -43,13 +44,34 @@ def explanation_page(code: str, explanation: Explanation) -> Table:
     return table
 
 
-def _nodes(nodes: tuple[NodeObservation, ...]) -> Table:
+def _table(report: DoctorReport) -> Table:
+    seen = report.observation
+    if isinstance(seen, HostsObservation):
+        names: tuple[str, ...] = ("NODE", "HOST", "ETCD", "MEMBER", "ETCD VERSION", "DB", "DATA")
+        rows = [_host_row(seen, node) for node in seen.nodes]
+    else:
+        names = ("NODE", "TALOS", "TYPE", "ETCD", "HEALTHY", "ROLE", "ETCD VERSION", "DB")
+        rows = [_row(node) for node in seen.nodes]
     table = Table(box=None, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("NODE", "TALOS", "TYPE", "ETCD", "HEALTHY", "ROLE", "ETCD VERSION", "DB"):
+    for name in names:
         table.add_column(name, no_wrap=True)
-    for node in nodes:
-        table.add_row(*(Text(plain(text)) for text in _row(node)))
+    for row in rows:
+        table.add_row(*(Text(plain(text)) for text in row))
     return table
+
+
+def _host_row(seen: HostsObservation, node: HostObservation) -> tuple[str, ...]:
+    member, data = seen.member_of(node), node.data
+    database = data.database if data is not None else None
+    return (
+        node.name,
+        node.hostname or ("-" if node.answers else "DOWN"),
+        {True: "runs", False: "DOWN", None: "-"}[node.is_running],
+        member.label if member is not None else "-",
+        (node.etcd.version if node.etcd is not None else None) or "-",
+        size(database.size_bytes) if database is not None else "-",
+        data.directory if data is not None else "-",
+    )
 
 
 def _row(node: NodeObservation) -> tuple[str, ...]:

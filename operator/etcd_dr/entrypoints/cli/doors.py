@@ -209,7 +209,7 @@ DOORS: tuple[Door | Group, ...] = (
     Door(
         "doctor",
         f"{_COMMANDS}.doctor",
-        "Find out what is wrong with a Talos control plane.",
+        "Find out what is wrong with a control plane, node by node.",
         failure_status=NAGIOS_UNKNOWN,
         when_stopped=_ONLY_READS,
     ),

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from etcd_dr.domain.doctor.observation import TalosObservation
 from etcd_dr.domain.doctor.rules.rule import DoctorRule
 from etcd_dr.domain.health import Finding, Severity
+from etcd_dr.domain.snapshot_facts import SnapshotFacts
 
 _OLD = timedelta(hours=24)
 
 
-def posture(seen: TalosObservation) -> Iterator[Finding]:
+class StoredAt(Protocol):
+    """What knows of stored snapshots: an observation of whatever platform."""
+
+    @property
+    def taken_at(self) -> datetime: ...
+
+    @property
+    def snapshots(self) -> SnapshotFacts | None: ...
+
+
+def posture(seen: StoredAt) -> Iterator[Finding]:
     stored = seen.snapshots
     if stored is None:
         return
