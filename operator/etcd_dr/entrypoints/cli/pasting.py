@@ -73,6 +73,22 @@ class Paste:
             yield from _several("--identity", options.identity)
 
 
+def parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the text in pieces, each with whether it is a command of ours that can be pasted."""
+    place = 0
+    for found in _COMMAND.finditer(text):
+        if found.start() < place:
+            continue
+        end = _END_OF_COMMAND.search(text, found.end())
+        stop = end.start() if end else len(text)
+        if found.start() > place:
+            yield text[place : found.start()], False
+        yield text[found.start() : stop].rstrip(), True
+        place = found.start() + len(text[found.start() : stop].rstrip())
+    if place < len(text):
+        yield text[place:], False
+
+
 def _one(name: str, value: object) -> Iterator[str]:
     if value is not None:
         yield f"{name} {shlex.quote(str(value))}"

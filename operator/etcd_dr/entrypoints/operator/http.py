@@ -54,7 +54,7 @@ def build_app(*, registry: CollectorRegistry, healthz: Callable[[], Answer], rea
     return Starlette(routes=routes)
 
 
-def bind(listen: str) -> socket.socket:
+def bind(listen: str, *, setting: str = "operator.listen") -> socket.socket:
     """Return a listening socket for `host:port` (port 0: any free one). Raises ConfigError; the caller closes it."""
     host, _, port = listen.rpartition(":")
     try:
@@ -65,8 +65,8 @@ def bind(listen: str) -> socket.socket:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
             f"cannot be listened on: {reason}",
-            subject=f"operator.listen {listen}",
-            next_step="Choose a free address, for example operator.listen: 127.0.0.1:9379",
+            subject=f"{setting} {listen}",
+            next_step=f"Choose a free address, for example {setting}: 127.0.0.1:9379",
         ) from error
 
 
@@ -75,7 +75,15 @@ class HttpServer:
 
     def __init__(self, app: Any, listener: socket.socket) -> None:
         self._listener = listener
-        settings = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+        settings = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=2,
+            proxy_headers=False,  # who the peer is must not be a matter of its own word
+            server_header=False,
+        )
         self._server = uvicorn.Server(settings)
         self._thread = Thread(target=self._server.run, kwargs={"sockets": [listener]}, name="http", daemon=True)
 

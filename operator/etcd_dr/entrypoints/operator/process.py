@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -36,15 +36,18 @@ from etcd_dr.domain.schedule import CronSchedule
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.entrypoints.operator.http import Answer, HttpServer, bind, build_app
 from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
-from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts
+from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts, KeeperSlots
+from etcd_dr.entrypoints.operator.leadership_parts import LeadershipCollector, make_leadership, told_lines
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
 from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
-from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
 from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
 from etcd_dr.errors import ConfigError
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.guard_member import MemberGuard
+
+if TYPE_CHECKING:
+    from etcd_dr.entrypoints.web.status_page import StatusPage
 
 _VERIFY_JITTER = timedelta(minutes=30)
 _SWEEP_EVERY = timedelta(hours=6)
@@ -89,11 +92,13 @@ class OperatorProcess:
         self.metrics = OperatorMetrics(self.board)
         self.metrics.registry.register(ReadinessCollector(self.board, surroundings.clock))
         self.metrics.registry.register(ObjectiveCollector(self.board, surroundings.clock))
-        self.leadership = SoleLeadership(surroundings.cancellation)
+        self.leadership = make_leadership(config.kubernetes, self._targets, surroundings, look=self._look_now)
+        self.metrics.registry.register(LeadershipCollector(self.leadership))
         self._scheduler = _make_scheduler(config)
         self._listener = bind(config.operator.listen)
         app = build_app(registry=self.metrics.registry, healthz=self.healthz, readyz=self.readyz)
         self._http = HttpServer(app, self._listener)
+        self.page = self._make_page()
         self.keepers = self._make_keepers()
 
     def __enter__(self) -> OperatorProcess:
@@ -101,6 +106,8 @@ class OperatorProcess:
 
     def __exit__(self, *_: object) -> None:
         self._http.stop()
+        if self.page is not None:
+            self.page.stop()
         self._stack.close()
 
     @property
@@ -114,6 +121,8 @@ class OperatorProcess:
             self._add_jobs(self.keepers[cluster.name], cluster)
         self._scheduler.start()
         self._http.start()
+        if self.page is not None:
+            self.page.start()
         self._surroundings.events.emit(
             "operator.started",
             clusters=len(self.keepers),
@@ -156,6 +165,14 @@ class OperatorProcess:
     def _end_scheduler(self) -> None:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
+
+    def _make_page(self) -> StatusPage | None:
+        if not self._config.page.enabled:
+            return None
+        from etcd_dr.entrypoints.web.status_page import StatusPage  # noqa: PLC0415 - templates only where there is a page
+
+        surroundings = self._surroundings
+        return StatusPage(self._config.page, self.board, clock=surroundings.clock, events=surroundings.events)
 
     def _make_keepers(self) -> dict[str, ClusterKeeper]:
         guard = MemberGuard()

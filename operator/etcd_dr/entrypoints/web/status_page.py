@@ -1,0 +1,35 @@
+"""The status page as the operator runs it: a listener of its own, started and stopped with the process."""
+
+from __future__ import annotations
+
+from etcd_dr.config.page_model import PageSection
+from etcd_dr.entrypoints.operator.http import HttpServer, bind
+from etcd_dr.entrypoints.web.access import Access
+from etcd_dr.entrypoints.web.site import States, build_site
+from etcd_dr.ports.clock import Clock
+from etcd_dr.ports.events import EventSink
+
+
+class StatusPage:
+    """Serves the page. Raises ConfigError where it cannot be listened on, or its token cannot be used."""
+
+    def __init__(self, page: PageSection, states: States, *, clock: Clock, events: EventSink) -> None:
+        access = Access(page, now=lambda: clock.now().timestamp())
+        access.check()
+        site = build_site(states, access, base_path=page.base_path, clock=clock, events=events)
+        self._events = events
+        self._address = page.listen.rpartition(":")[0]
+        self._path = f"{page.base_path}/"
+        self._server = HttpServer(site, bind(page.listen, setting="page.listen"))
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._address}:{self._server.port}{self._path}"
+
+    def start(self) -> None:
+        self._server.start()
+        self._events.emit("page.started", url=self.url)
+
+    def stop(self) -> None:
+        """Stop serving. Safe to call twice."""
+        self._server.stop()
