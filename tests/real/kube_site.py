@@ -49,8 +49,8 @@ class KubeSite:
         }
         return self.admin.create(self.path(f"{kind.lower()}s"), body)
 
-    def names(self, plural: str, **query: str) -> list[str]:
-        return sorted(each["metadata"]["name"] for each in self.admin.get(self.path(plural), **query)["items"])
+    def names(self, plural: str) -> list[str]:
+        return sorted(each["metadata"]["name"] for each in self.admin.get(self.path(plural))["items"])
 
     def wait_for(self, plural: str, name: str, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Return the object once the condition holds for its status, looked at again and again."""

@@ -20,7 +20,7 @@ NEEDED = [
     ("etcd-dr.io", "etcdsnapshots/status", "patch"),
     ("etcd-dr.io", "etcddrills/status", "patch"),
     ("", "events", "create"),
-    *[("coordination.k8s.io", "leases", verb) for verb in ("get", "create", "update")],
+    *[("coordination.k8s.io", "leases", verb) for verb in ("get", "list", "create", "update")],
 ]
 
 

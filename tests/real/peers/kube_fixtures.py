@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from etcd_dr.adapters.local_cluster import EtcdBinaries
+from etcd_dr.adapters.local_cluster import EtcdBinaries, preferred_etcd_binaries
+from etcd_dr.errors import ToolMissing
 from real.peers.kube_apiserver import KubeApiserver, find_kube_apiserver
 
 _NONE = "no kube-apiserver at hand: run `make envtest`, or name envtest's directory in KUBEBUILDER_ASSETS"
@@ -29,19 +30,28 @@ def kube_apiserver_program() -> Path:
 
 
 @pytest.fixture(scope="session")
-def kube_apiserver(kube_apiserver_program: Path, etcd_binaries: EtcdBinaries) -> Iterator[KubeApiserver]:
+def kube_etcd() -> EtcdBinaries:
+    """The etcd below the API server: always the preferred one, whatever versions a test runs over."""
+    try:
+        return preferred_etcd_binaries(os.environ)
+    except ToolMissing as error:
+        pytest.skip(f"{error.message}: {error.next_step}")
+
+
+@pytest.fixture(scope="session")
+def kube_apiserver(kube_apiserver_program: Path, kube_etcd: EtcdBinaries) -> Iterator[KubeApiserver]:
     """A running server shared with other tests: use a namespace of your own (`kube_namespace`) and leave it running."""
-    with _server(kube_apiserver_program, etcd_binaries) as server:
+    with _server(kube_apiserver_program, kube_etcd) as server:
         yield server
 
 
 @pytest.fixture
 def fresh_kube_apiserver(
-    kube_apiserver_program: Path, etcd_binaries: EtcdBinaries
+    kube_apiserver_program: Path, kube_etcd: EtcdBinaries
 ) -> Iterator[Callable[[], KubeApiserver]]:
     """Start servers of this test's own, to be killed or paused: `server = fresh_kube_apiserver()`."""
     with contextlib.ExitStack() as stack:
-        yield lambda: stack.enter_context(_server(kube_apiserver_program, etcd_binaries))
+        yield lambda: stack.enter_context(_server(kube_apiserver_program, kube_etcd))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 - Where and who: a kubeconfig file if one is named, else the service account of the pod, whose token is read anew
   every minute because it is replaced while we run.
-- Every request has a limit for connecting and one for silence, and is sent once. Whoever wants it again says so.
+- Every request has a limit for connecting (never longer than that for silence) and one for silence, and is sent once. Whoever wants it again says so.
 - Errors are KubernetesError and its kinds, inside a watch too.
 - Safe from any thread.
 """
@@ -81,9 +81,10 @@ class KubernetesApi:
         query = {"fieldManager": owner, "force": "true"}
         return self._ask("PATCH", path, query=query, body=text, content_type=_APPLY, seconds=seconds)
 
-    def delete(self, path: str, *, seconds: float = SILENCE_SECONDS) -> None:
-        """Delete an object. Raises ResourceMissing when there is none."""
-        self._ask("DELETE", path, seconds=seconds)
+    def delete(self, path: str, *, uid: str | None = None, seconds: float = SILENCE_SECONDS) -> None:
+        """Delete an object. Raises ResourceMissing when there is none, and ResourceConflict when it has another uid."""
+        body = None if uid is None else {"preconditions": {"uid": uid}}
+        self._ask("DELETE", path, body=body, seconds=seconds)
 
     @contextmanager
     def watch(self, path: str, *, since: str, seconds: int) -> Iterator[Watch]:
@@ -138,7 +139,7 @@ class KubernetesApi:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            answer = self._api.call_api(*prepared, _request_timeout=(CONNECT_SECONDS, seconds))
+            answer = self._api.call_api(*prepared, _request_timeout=(min(CONNECT_SECONDS, seconds), seconds))
             response: urllib3.BaseHTTPResponse = answer.response
             if not 200 <= response.status <= 299:
                 raise failures.from_answer(response.status, response.data, call=call, subject=self._host)

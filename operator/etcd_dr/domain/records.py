@@ -1,0 +1,51 @@
+"""Which snapshots of a cluster are shown as records, and what must be written for that: a cache, bounded, never a truth.
+
+- The newest ones are shown, up to a limit. One that a finished request shows already is not shown twice.
+- What the store no longer has goes, and so does what is beyond the limit; what says something else is corrected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from etcd_dr.domain.catalogue import Catalogue, Snapshot
+from etcd_dr.domain.request import Request, SnapshotAnswer
+from etcd_dr.domain.request_status import snapshot_answer
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChanges:
+    """What to write, newest first, and what to take away."""
+
+    to_put: tuple[Snapshot, ...]
+    to_remove: tuple[Request, ...]
+
+
+def plan_records(catalogue: Catalogue, seen: Iterable[Request], *, store: str, limit: int) -> RecordChanges:
+    """Return what makes the records of the catalogue's cluster right; `seen` are requests and records of any."""
+    of_cluster = [each for each in seen if each.cluster == catalogue.cluster]
+    shown_by_requests = {
+        each.answer.snapshot_id for each in of_cluster if not each.is_record and each.answer is not None
+    }
+    newest = reversed(catalogue.snapshots[-limit:] if limit else ())
+    wanted = {str(each.id): each for each in newest if str(each.id) not in shown_by_requests}
+    records = {_id(each.answer): each for each in of_cluster if each.is_record}
+    return RecordChanges(
+        to_put=tuple(
+            snapshot
+            for snapshot_id, snapshot in wanted.items()
+            if snapshot_id not in records or records[snapshot_id].answer != snapshot_answer(snapshot, store=store)
+        ),
+        to_remove=tuple(each for each in of_cluster if each.is_record and not _stays(each, records, wanted)),
+    )
+
+
+def _stays(record: Request, records: dict[str, Request], wanted: dict[str, Snapshot]) -> bool:
+    """A record stays where its snapshot is wanted and no other record shows it; one that says nothing yet may."""
+    snapshot_id = _id(record.answer)
+    return record.answer is None or (snapshot_id in wanted and records[snapshot_id].uid == record.uid)
+
+
+def _id(answer: object) -> str:
+    return answer.snapshot_id if isinstance(answer, SnapshotAnswer) else ""
