@@ -31,7 +31,7 @@ class OperatorWorld(SnapshotWorld):
         self.looks: list[datetime] = []
         self.policy = policy or RetentionPolicy()
         self.drills: KeeperDrills | None = None
-        self.leadership: Leadership = SoleLeadership(self.cancellation)
+        self.leadership: Leadership = SoleLeadership(["prod"], self.cancellation)
         self.objectives = Objectives()
         self.restart()
 

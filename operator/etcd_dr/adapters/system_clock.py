@@ -17,6 +17,11 @@ class SystemClock:
         return time.monotonic()
 
 
+def steady_seconds() -> float:
+    """Return seconds that never go back and also pass while the machine sleeps, where the system counts them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class SystemTokens:
     """Implements ports.clock.TokenSource."""
 

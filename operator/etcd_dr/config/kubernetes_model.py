@@ -8,6 +8,7 @@ from pydantic import Field
 
 from etcd_dr.config.duration import PositiveDuration
 from etcd_dr.config.fields import FilePath, Section
+from etcd_dr.config.lease_model import LeaseSection
 
 
 class KubernetesSection(Section):
@@ -27,3 +28,4 @@ class KubernetesSection(Section):
     """How long a finished request is kept, unless it says so itself; the snapshot stays in the store."""
     resync: PositiveDuration = timedelta(minutes=10)
     """Time between two full readings of the resources, beside the watch."""
+    leases: LeaseSection = LeaseSection()

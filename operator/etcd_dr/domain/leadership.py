@@ -14,11 +14,14 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
+
+_LONGEST_NAME = 253  # of an object in Kubernetes
 
 Beat = tuple[str, int, datetime | None]
 
@@ -231,3 +234,11 @@ def _move(held: dict[str, int], giver: str, taker: str) -> None:
 def in_own_order(candidacies: Iterable[Candidacy], me: str) -> tuple[Candidacy, ...]:
     """Return them in an order that differs between replicas, so that two of them rarely try for the same one."""
     return tuple(sorted(candidacies, key=lambda each: sha256(f"{me} {each.name}".encode()).digest()))
+
+
+def lease_name(group: str, cluster: str) -> str:
+    """Return the name of a cluster's lease: the cluster's own where Kubernetes allows it, else one that is like it."""
+    if "_" not in cluster and "-." not in cluster and ".-" not in cluster:
+        return f"{group}-{cluster}"
+    mark = sha256(cluster.encode()).hexdigest()[:10]
+    return f"{group}-{re.sub(r'[^a-z0-9]+', '-', cluster)}-{mark}"[:_LONGEST_NAME]

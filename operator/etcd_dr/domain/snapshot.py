@@ -9,6 +9,8 @@
     <prefix>/v1/<cluster>/recoveries/<recovery id>/plan.json          docs/recovery.md
                                                   /journal/<number>.json
                           recoveries/lock.json
+    <prefix>/v1/<cluster>/claims/<slot>/<number>.json                 docs/high-availability.md
+                                       /decision.json
 
 A snapshot id is `<taken_at>-<token>`: `20260820T030000Z-9f2c41d07b6a`. The revision is *not* part of it: the only
 trustworthy revision is the one inside the file, which is known when the last byte has arrived, while the upload needs
@@ -111,6 +113,17 @@ class ClusterLayout:
 
     def companions(self, snapshot_id: SnapshotId) -> str:
         return self.folder(snapshot_id) + COMPANIONS_NAME
+
+    @property
+    def claims(self) -> str:
+        """Where replicas say which slots of the schedule they work on, and which snapshot is a slot's."""
+        return f"{self.root}claims/"
+
+    def claims_of(self, slot: datetime) -> str:
+        return f"{self.claims}{time_text(slot)}/"
+
+    def decision(self, slot: datetime) -> str:
+        return f"{self.claims_of(slot)}decision.json"
 
     @property
     def recoveries(self) -> str:

@@ -2,9 +2,11 @@
 
 Contract:
 - Reading, health and metrics need no leave. Whatever writes to the store or loads a member asks for it first.
-- A leave can end under running work (the lease was lost). `Term.cancellation` says so between chunks, and is also
-  thrown by whatever stops the process. It ends no write that is already on its way: what may exist only once is
-  arbitrated by the store (workflows/settle_slot.py).
+- A leave can end under running work. `Term.cancellation` says so between chunks: the lease was lost, or could not be
+  renewed in time, or the process stops. It ends no write that is already on its way.
+- Work whose result the store arbitrates (a scheduled snapshot: workflows/settle_slot.py) listens to `Term.overtaken`
+  instead: it goes on when the API merely went silent, which is when a snapshot matters most, and stops when another
+  replica is seen to lead.
 - While work is under way a leave is not given away to another replica.
 """
 
@@ -31,15 +33,28 @@ class Term:
     """A time in which this process may write for a cluster.
 
     `fencing` grows with each term of the cluster's lease; None where no lease stands behind it. `holder` names this
-    process among the replicas. `led_last`: this process was the last one here that held the lease, as far as it knows.
+    process among the replicas. `led_last`: this process was the last one that held the lease, as far as it knows.
+    `survived_seconds`: for how long survival mode has lasted.
     """
 
     cluster: str
     cancellation: Cancellation
+    overtaken: Cancellation
     mode: LeadershipMode = LeadershipMode.SOLE
     fencing: int | None = None
     holder: str = ""
     led_last: bool = True
+    survived_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How this process stands to one cluster. `holder`: who leads, as far as is known here; empty: nobody."""
+
+    cluster: str
+    leads: bool
+    fencing: int | None = None
+    holder: str = ""
 
 
 class Leadership(Protocol):
@@ -47,6 +62,15 @@ class Leadership(Protocol):
 
     @property
     def mode(self) -> LeadershipMode: ...
+
+    @property
+    def silence(self) -> str:
+        """Why no lease can be had just now, for a person; empty where that is not so."""
+        ...
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Return how this process stands to each cluster, in the order of the configuration."""
+        ...
 
     def work(self, cluster: str, *, is_urgent: bool = False) -> AbstractContextManager[Term | None]:
         """Yield the term in which to work, or None: another process leads, or none does just now.

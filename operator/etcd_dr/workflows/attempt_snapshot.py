@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from etcd_dr.domain.database import DatabaseStatus
+from etcd_dr.domain.manifest import Manifest
 from etcd_dr.domain.member_choice import Candidate, ObservedMember
 from etcd_dr.domain.proof import Proof, ProofOrigin, ProofResult
 from etcd_dr.domain.snapshot import ClusterLayout, SnapshotId
@@ -47,6 +48,7 @@ class PipelinePorts:
     """Everything the pipeline talks to. `guard` is one for the whole process.
 
     `keep_copy` is shown the plain file, whole and proven, before it is removed: it may give it a second name.
+    `confirm` is asked when everything but the manifest is stored; Busy and Cancelled from it give the snapshot up.
     """
 
     connector: EtcdConnector
@@ -60,6 +62,7 @@ class PipelinePorts:
     cancellation: Cancellation
     guard: MemberGuard
     keep_copy: Callable[[Path], object] | None = None
+    confirm: Callable[[Manifest], object] | None = None
     companions: CompanionOrder | None = None
 
 

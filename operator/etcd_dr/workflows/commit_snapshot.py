@@ -1,5 +1,7 @@
 """Write proofs and the manifest: the last object of a snapshot, and the one that makes it exist.
 
+- Where somebody is asked first (`confirm`), it is asked when all else is stored, so that its yes can be made good by
+  putting the manifest and nothing more.
 - Proofs that are known beforehand go first, so that a snapshot is never visible with less than is known of it.
 - The manifest is put if absent. Where the store cannot promise that, the manifest says so itself (`commit`).
 - A put whose answer was lost is taken for done when the very same bytes are there.
@@ -9,25 +11,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from etcd_dr.domain.manifest import MAX_MANIFEST_BYTES, Manifest, canonical_json
 from etcd_dr.domain.proof import Proof
 from etcd_dr.domain.proof_name import ProofName
 from etcd_dr.domain.snapshot import ClusterLayout, SnapshotId
-from etcd_dr.errors import ObjectExists, StoreError
+from etcd_dr.errors import Busy, Cancelled, ObjectExists, StoreError
 from etcd_dr.ports.clock import TokenSource
 from etcd_dr.ports.object_store import ObjectStore
 
 
 def commit_snapshot(
-    store: ObjectStore, layout: ClusterLayout, manifest: Manifest, proofs: Sequence[Proof], *, tokens: TokenSource
+    store: ObjectStore,
+    layout: ClusterLayout,
+    manifest: Manifest,
+    proofs: Sequence[Proof],
+    *,
+    tokens: TokenSource,
+    confirm: Callable[[Manifest], object] | None = None,
 ) -> None:
     """Make a snapshot whose data is stored visible with its proofs.
 
-    Raises ObjectExists when another manifest is in its place. When a proof cannot be written the whole folder is
-    removed.
+    Raises ObjectExists when another manifest is in its place, and whatever `confirm` raises. When a proof cannot be
+    written, or `confirm` says no (Busy, Cancelled), the whole folder is removed.
     """
     snapshot_id = manifest.snapshot_id
     try:
@@ -36,7 +44,18 @@ def commit_snapshot(
     except StoreError:
         discard_folder(store, layout, snapshot_id)
         raise
-    _put_once(store, layout.manifest(snapshot_id), canonical_json(manifest))
+    if confirm is not None:
+        try:
+            confirm(manifest)
+        except (Busy, Cancelled):
+            discard_folder(store, layout, snapshot_id)
+            raise
+    put_manifest(store, layout, manifest)
+
+
+def put_manifest(store: ObjectStore, layout: ClusterLayout, manifest: Manifest) -> None:
+    """Make the snapshot exist. Doing it again with the same manifest changes nothing. Raises ObjectExists."""
+    _put_once(store, layout.manifest(manifest.snapshot_id), canonical_json(manifest))
 
 
 def append_proof(

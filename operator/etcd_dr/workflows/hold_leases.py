@@ -82,6 +82,11 @@ class LeaseHolder:
         """Return who holds it as far as is known here, empty for nobody; from any thread."""
         return self._candidacies[name].holder(self._now())
 
+    def was_ours(self, name: str) -> bool:
+        """Tell whether the lease, as it was seen last, has our name, whether or not it lapsed; from any thread."""
+        record = self._candidacies[name].record
+        return record is not None and record.holder == self.me
+
     @property
     def spread(self) -> Spread:
         return Spread.seen(tuple(self._candidacies.values()), me=self.me, now=self._now())

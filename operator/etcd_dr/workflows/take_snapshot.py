@@ -290,7 +290,14 @@ class _Run:
             duration_seconds=self._ports.clock.monotonic() - self._begun,
             companions=companions,
         )
-        commit_snapshot(store, layout, manifest, received.proofs, tokens=self._ports.tokens)
+        commit_snapshot(
+            store,
+            layout,
+            manifest,
+            received.proofs,
+            tokens=self._ports.tokens,
+            confirm=self._ports.confirm,
+        )
         self._phases.append(Phase("committing", self._ports.clock.monotonic() - begun))
         snapshot = Snapshot(manifest, received.proofs)
         self._tell(snapshot, source)

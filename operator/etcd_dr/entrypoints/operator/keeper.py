@@ -25,6 +25,7 @@ from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
 from etcd_dr.entrypoints.operator.snapshot_runs import SnapshotRuns
 from etcd_dr.errors import ObjectMissing
 from etcd_dr.ports.leadership import Term
+from etcd_dr.workflows.settle_slot import sweep_claims
 from etcd_dr.workflows.sweep_uploads import sweep_uploads
 from etcd_dr.workflows.verify_snapshot import verify_snapshot
 
@@ -97,6 +98,7 @@ class ClusterKeeper:
                     grace=self._parts.upload_grace,
                     events=self._parts.surroundings.events,
                 )
+                sweep_claims(self._parts.store, self._parts.layout, now=self._clock.now())
 
     def _verify(self, snapshot: Snapshot, term: Term) -> None:
         parts = self._parts

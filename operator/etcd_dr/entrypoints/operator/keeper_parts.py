@@ -18,6 +18,7 @@ from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.attempt_snapshot import PipelinePorts
 from etcd_dr.workflows.check_health import HealthWatch
 from etcd_dr.workflows.drill_restore import DrillOptions, DrillPorts
+from etcd_dr.workflows.settle_slot import SlotArbiter
 from etcd_dr.workflows.verify_snapshot import VerifyPorts
 
 
@@ -32,12 +33,20 @@ class KeeperDrills:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperSlots:
+    """How this replica and others keep out of each other's way. `life` is the longest that a claim is waited for."""
+
+    arbiter: SlotArbiter
+    life: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperParts:
     """What a keeper works with.
 
     `pipeline` and `verification` are called for each run, so that keys and recipients in files are read afresh; they
     raise ConfigError and FileUnreadable. `look_again` asks for another look at the schedule at a moment.
-    `schedule` None: snapshots on demand only.
+    `schedule` None: snapshots on demand only. `slots` None: there are no other replicas.
     """
 
     cluster: str
@@ -61,6 +70,7 @@ class KeeperParts:
     labels: Mapping[str, str] = field(default_factory=dict)
     platform: str = "etcd"
     drills: KeeperDrills | None = None
+    slots: KeeperSlots | None = None
 
     @property
     def place(self) -> dict[str, str]:

@@ -24,24 +24,27 @@ from etcd_dr.adapters.library_log import library_records_told
 from etcd_dr.bootstrap.drill import drill_options, drill_ports, drill_schedule
 from etcd_dr.bootstrap.envelope import make_encoder
 from etcd_dr.bootstrap.health import health_watch
+from etcd_dr.bootstrap.leadership import slot_arbiter
 from etcd_dr.bootstrap.objectives import objectives_of
 from etcd_dr.bootstrap.readiness import readiness_terms
 from etcd_dr.bootstrap.schedules import cron_schedule, retention_policy
 from etcd_dr.bootstrap.snapshots import pipeline_ports, snapshot_limits, verify_ports
 from etcd_dr.bootstrap.stores import layout_of, open_store
 from etcd_dr.bootstrap.surroundings import Surroundings
+from etcd_dr.bootstrap.tripwire import key_counter, tripwire_terms
 from etcd_dr.config import Config, Target, resolve_all
 from etcd_dr.config.cluster_model import ClusterSection
 from etcd_dr.domain.schedule import CronSchedule
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.entrypoints.operator.http import Answer, HttpServer, bind, build_app
 from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
-from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts, KeeperSlots
+from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts, KeeperSlots, KeeperTripwire
 from etcd_dr.entrypoints.operator.leadership_parts import LeadershipCollector, make_leadership, told_lines
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
 from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
 from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
+from etcd_dr.entrypoints.operator.tripwire_metrics import TripwireCollector
 from etcd_dr.errors import ConfigError
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.guard_member import MemberGuard
@@ -92,6 +95,7 @@ class OperatorProcess:
         self.metrics = OperatorMetrics(self.board)
         self.metrics.registry.register(ReadinessCollector(self.board, surroundings.clock))
         self.metrics.registry.register(ObjectiveCollector(self.board, surroundings.clock))
+        self.metrics.registry.register(TripwireCollector(self.board, surroundings.clock))
         self.leadership = make_leadership(config.kubernetes, self._targets, surroundings, look=self._look_now)
         self.metrics.registry.register(LeadershipCollector(self.leadership))
         self._scheduler = _make_scheduler(config)
@@ -120,6 +124,7 @@ class OperatorProcess:
         for cluster in self._config.clusters:
             self._add_jobs(self.keepers[cluster.name], cluster)
         self._scheduler.start()
+        self.leadership.start()
         self._http.start()
         if self.page is not None:
             self.page.start()
@@ -140,6 +145,7 @@ class OperatorProcess:
         waiter.join(timeout=grace)
         self._http.stop()
         is_clean = not waiter.is_alive()
+        self.leadership.stop(is_clean=is_clean)  # after the work, so that whoever follows finds it done or given up
         self._surroundings.events.emit("operator.stopped", level="info" if is_clean else "error", is_clean=is_clean)
         return is_clean
 
@@ -160,7 +166,8 @@ class OperatorProcess:
         states = self.board.all()
         words = {True: "looked at", False: "not looked at yet"}
         ready = self._scheduler.running and all(state.was_looked_at for state in states)
-        return Answer(ready, tuple(f"{state.cluster}: {words[state.was_looked_at]}" for state in states))
+        lines = tuple(f"{state.cluster}: {words[state.was_looked_at]}" for state in states)
+        return Answer(ready, (*lines, *told_lines(self.leadership)))
 
     def _end_scheduler(self) -> None:
         if self._scheduler.running:
@@ -214,8 +221,17 @@ class OperatorProcess:
                 labels=cluster.labels,
                 platform=target.platform,
                 drills=self._drills_of(target, store, cluster.name),
+                tripwire=self._tripwire_of(target),
+                slots=self._slots_of(target, store, cluster.name),
             )
         )
+
+    def _slots_of(self, target: Target, store: ObjectStore, name: str) -> KeeperSlots | None:
+        said = self._config.kubernetes
+        if said is None or not said.leases.enabled:
+            return None
+        arbiter = slot_arbiter(store, layout_of(target.need_store(), name), self._surroundings)
+        return KeeperSlots(arbiter=arbiter, life=said.leases.claim_life)
 
     def _drills_of(self, target: Target, store: ObjectStore, name: str) -> KeeperDrills:
         return KeeperDrills(
@@ -224,6 +240,12 @@ class OperatorProcess:
             schedule=drill_schedule(target, cluster=name),
             max_age=target.drill.max_age,
         )
+
+    def _tripwire_of(self, target: Target) -> KeeperTripwire | None:
+        terms = tripwire_terms(target)
+        if terms is None:
+            return None
+        return KeeperTripwire(terms=terms, counter=key_counter(target, self._surroundings))
 
     def _first_state(self, name: str, target: Target) -> ClusterState:
         now = self._surroundings.clock.now()
@@ -239,6 +261,7 @@ class OperatorProcess:
             drill_max_age=drilled_within,
             objectives=objectives_of(target),
             policy=retention_policy(target.retention),
+            tripwire=tripwire_terms(target),
             terms=readiness_terms(
                 target, drill_max_age=drilled_within, reading_interval=self._config.operator.catalogue_interval
             ),
@@ -248,6 +271,8 @@ class OperatorProcess:
         name = cluster.name
         self._every(cluster.health.interval, keeper.check_health, job=f"{name}/health", pool="rounds")
         self._every(self._config.operator.catalogue_interval, keeper.refresh, job=f"{name}/catalogue", pool="rounds")
+        if cluster.tripwire.enabled:
+            self._every(cluster.tripwire.interval, keeper.watch_keys, job=f"{name}/tripwire", pool="rounds")
         self._every(_SWEEP_EVERY, keeper.sweep, job=f"{name}/sweep", pool="reading")
         if cluster.schedule is not None:
             trigger = CronSlotTrigger(cron_schedule(cluster.schedule, cluster=name))
@@ -270,6 +295,12 @@ class OperatorProcess:
 
     def _add(self, work: Any, trigger: Any, *, job: str, pool: str, **more: Any) -> None:
         self._scheduler.add_job(work, trigger, id=job, executor=pool, replace_existing=True, **more)
+
+    def _look_now(self, cluster: str) -> None:
+        """Look at what may be due: this process has come to lead the cluster, or nobody can tell who does."""
+        self._look_again(cluster, self._surroundings.clock.now())
+        if drill_schedule(self._targets[cluster], cluster=cluster) is not None:
+            self._add(self.keepers[cluster].drill, DateTrigger(), job=f"{cluster}/drill-again", pool="reading")
 
     def _look_again(self, cluster: str, at: datetime) -> None:
         if not self._surroundings.cancellation.is_cancelled:

@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from threading import Lock
+from types import MappingProxyType
 
 from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.catalogue import Catalogue
@@ -18,6 +20,7 @@ from etcd_dr.entrypoints.operator.catalogue_reader import CatalogueReader
 from etcd_dr.entrypoints.operator.drill_runs import DrillRuns
 from etcd_dr.entrypoints.operator.job_door import JobDoor
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
+from etcd_dr.entrypoints.operator.slot_turns import Confirm, SlotTurns
 from etcd_dr.errors import Cancelled, EtcdDrError
 from etcd_dr.ports.leadership import Term
 from etcd_dr.workflows.apply_retention import apply_retention
@@ -40,6 +43,7 @@ class SnapshotRuns:
         self._drills = drills
         self._deleting = deleting
         self._saving = Lock()
+        self._turns = SlotTurns(parts)
         self._clock = parts.surroundings.clock
 
     def look_at_schedule(self) -> None:
@@ -57,12 +61,25 @@ class SnapshotRuns:
         finally:
             self._saving.release()
 
+    def take_now(self, term: Term, *, reason: str, labels: Mapping[str, str]) -> bool:
+        """Take a snapshot beside the schedule; False: one is under way already. Raises what a snapshot raises."""
+        if not self._saving.acquire(blocking=False):
+            return False
+        try:
+            self._save(term, None, reason=reason, labels=labels)
+        finally:
+            self._saving.release()
+        return True
+
     def _save_if_due(self, schedule: CronSchedule, term: Term) -> None:
         now = self._clock.now()
         catalogue = self._reader.read()
         run = next_run(schedule, newest_taken_at=_newest_taken_at(catalogue), now=now)
         if run.is_due(now):
-            self._save(term)
+            again_at = self._turns.take(run, schedule, term, save=self._save)
+            if again_at is not None:
+                self._look_later(again_at)
+                return
             catalogue = self._retain(self._reader.read(), term)
             now = self._clock.now()
             run = next_run(schedule, newest_taken_at=_newest_taken_at(catalogue), now=now)
@@ -75,6 +92,11 @@ class SnapshotRuns:
         )
         self._parts.look_again(self._parts.cluster, max(run.start_at, now))
 
+    def _look_later(self, again_at: datetime) -> None:
+        """Another replica is at it, or comes first: see at that moment how it went."""
+        self._parts.board.update(self._parts.cluster, next_start_at=again_at, guarantees=self._parts.store.guarantees())
+        self._parts.look_again(self._parts.cluster, again_at)
+
     def _tell_next(self, schedule: CronSchedule) -> None:
         """Say when the next snapshot comes, whoever takes it, from what was read last."""
         parts = self._parts
@@ -83,14 +105,21 @@ class SnapshotRuns:
             run = next_run(schedule, newest_taken_at=_newest_taken_at(catalogue), now=self._clock.now())
             parts.board.update(parts.cluster, next_start_at=run.start_at, failures=0, last_failure=None)
 
-    def _save(self, term: Term) -> None:
+    def _save(
+        self,
+        term: Term,
+        confirm: Confirm | None,
+        *,
+        reason: str = "scheduled",
+        labels: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         parts = self._parts
         order = SnapshotOrder(
             layout=parts.layout,
-            reason="scheduled",
+            reason=reason,
             taken_by=TAKEN_BY,
             endpoint=parts.endpoint,
-            labels=parts.labels,
+            labels={**parts.labels, **labels},
             fencing=term.fencing,
             platform=parts.platform,
         )
@@ -100,7 +129,8 @@ class SnapshotRuns:
             self._count(outcome)
             return outcome
 
-        self._drills.save(replace(parts.pipeline(), cancellation=term.cancellation), take, term)
+        pipeline = replace(parts.pipeline(), cancellation=term.overtaken, confirm=confirm)
+        self._drills.save(pipeline, take, term)
 
     def _count(self, outcome: SnapshotOutcome) -> None:
         metrics, place = self._parts.metrics, self._parts.place

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from etcd_dr.ports.cancellation import Cancellation
-from etcd_dr.ports.leadership import LeadershipMode, Term
+from etcd_dr.ports.leadership import LeadershipMode, Standing, Term
 
 
 class SoleLeadership:
     """Implements ports.leadership.Leadership."""
 
-    def __init__(self, cancellation: Cancellation) -> None:
+    def __init__(self, clusters: Iterable[str], cancellation: Cancellation) -> None:
+        self._clusters = tuple(clusters)
         self._cancellation = cancellation
 
     @property
     def mode(self) -> LeadershipMode:
         return LeadershipMode.SOLE
+
+    @property
+    def silence(self) -> str:
+        return ""
+
+    def standings(self) -> tuple[Standing, ...]:
+        return tuple(Standing(cluster, leads=True) for cluster in self._clusters)
 
     @contextmanager
     def work(
@@ -26,4 +34,10 @@ class SoleLeadership:
         *,
         is_urgent: bool = False,  # noqa: ARG002 - the port asks for it; here all work is let through
     ) -> Iterator[Term | None]:
-        yield Term(cluster=cluster, cancellation=self._cancellation)
+        yield Term(cluster=cluster, cancellation=self._cancellation, overtaken=self._cancellation)
+
+    def start(self) -> None:
+        """Nothing needs to be done."""
+
+    def stop(self, *, is_clean: bool) -> None:
+        """Nothing needs to be done."""
