@@ -9,13 +9,14 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from etcd_dr.domain.key_count import KeyFall
 from etcd_dr.domain.manifest import Manifest
 from etcd_dr.domain.proof import Proof, ProofLevel, ProofResult, newest_by_level
 from etcd_dr.domain.snapshot import SnapshotId
 
 
 class Pin(BaseModel):
-    """A mark that keeps a snapshot from retention until it is taken away."""
+    """A mark that keeps a snapshot from retention until it is taken away. `fall`: keys vanished after it was taken."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -23,6 +24,7 @@ class Pin(BaseModel):
     at: AwareDatetime
     by: str
     reason: str = ""
+    fall: KeyFall | None = None
 
 
 class ClusterMarker(BaseModel):

@@ -9,6 +9,7 @@ from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.catalogue import Catalogue, ClusterMarker
 from etcd_dr.domain.objectives import ObjectivesReport
 from etcd_dr.domain.proof import HashKvWitness, ProofLevel
+from etcd_dr.domain.tripwire import Trip
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class SnapshotFacts:
     why nobody can tell. `drilled_at`: the last drill that passed; `drill_max_age`: how old it may be, None: nobody asks.
     `witnesses`: what live members answered for the newest snapshot's hash. `objectives`: how those stand, also while the
     store cannot be asked; None: nothing is known.
+    `trip`: keys vanished, and nobody has acknowledged it; `keys_failure`: why they may not be counted.
     """
 
     store: str
@@ -40,6 +42,8 @@ class SnapshotFacts:
     drilled_at: datetime | None = None
     drill_max_age: timedelta | None = None
     objectives: ObjectivesReport | None = None
+    trip: Trip | None = None
+    keys_failure: Failure | None = None
 
     @classmethod
     def from_catalogue(
@@ -52,6 +56,8 @@ class SnapshotFacts:
         marker_failure: Failure | None = None,
         drill_max_age: timedelta | None = None,
         objectives: ObjectivesReport | None = None,
+        trip: Trip | None = None,
+        keys_failure: Failure | None = None,
     ) -> SnapshotFacts:
         """Return the facts of a catalogue that was read. `marker` is the prefix's `cluster.json`, `marker_failure` why
         that cannot be read."""
@@ -74,6 +80,8 @@ class SnapshotFacts:
             drilled_at=last_good_drill_at(catalogue),
             drill_max_age=drill_max_age,
             objectives=objectives,
+            trip=trip,
+            keys_failure=keys_failure,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from etcd_dr.domain.catalogue import Pin
+from etcd_dr.domain.key_count import KeyFall
 from etcd_dr.domain.manifest import canonical_json
 from etcd_dr.domain.snapshot import ClusterLayout, SnapshotId
 from etcd_dr.errors import ObjectMissing, SnapshotNotFound
@@ -21,13 +22,14 @@ def pin_snapshot(
     reason: str,
     now: datetime,
     events: EventSink,
+    fall: KeyFall | None = None,
 ) -> Pin:
-    """Pin a committed snapshot and return the pin; an earlier one is replaced.
+    """Pin a committed snapshot and return the pin; an earlier one is replaced. `fall`: the keys that vanished after it.
 
     The manifest is looked for after the pin was written, because retention reads the pin before it deletes the
     manifest: whoever comes second notices. Raises SnapshotNotFound when it is gone; then no pin stays behind.
     """
-    pin = Pin(at=now, by=pinned_by, reason=reason)
+    pin = Pin(at=now, by=pinned_by, reason=reason, fall=fall)
     _need_manifest(store, layout, snapshot_id)
     store.put(layout.pin(snapshot_id), canonical_json(pin), if_absent=False)
     try:

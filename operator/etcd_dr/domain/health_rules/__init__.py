@@ -30,8 +30,10 @@ from etcd_dr.domain.health_rules import (
     quorum,
     reachability,
     snapshots,
+    tripwire,
     versions,
 )
+from etcd_dr.domain.health_rules.commands import Commands
 from etcd_dr.domain.health_rules.rule import Rule, Situation
 from etcd_dr.domain.health_thresholds import Thresholds
 from etcd_dr.domain.local_faults import is_all_ours
@@ -53,6 +55,7 @@ RULES: tuple[Rule, ...] = tuple(
         certificates.RULES,
         snapshots.RULES,
         objectives.RULES,
+        tripwire.RULES,
         database.RULES,
         disk.RULES,
         clock.RULES,
@@ -70,20 +73,24 @@ def evaluate(
     history: Sequence[Observation] = (),
     thresholds: Thresholds | None = None,
     snapshots: SnapshotFacts | None = None,
+    platform: str = "",
 ) -> HealthReport:
     """Return the report on one round.
 
     `history` are earlier rounds, oldest first; without it, rules that need one stay silent. `snapshots` None: the
-    store was not asked, and its rules stay silent as well.
+    store was not asked, and its rules stay silent as well. `platform` chooses the commands that next steps offer.
     """
     view = ClusterView.of(observation, expected_cluster_ids=snapshots.marker_cluster_ids if snapshots else ())
     situation = Situation(
         observation=observation,
         view=view,
-        quorum=judge_quorum(view, is_our_fault=is_all_ours(observation)),
+        quorum=judge_quorum(
+            view, is_our_fault=is_all_ours(observation), ask_the_nodes=Commands(platform).see_the_nodes()
+        ),
         history=tuple(history),
         thresholds=thresholds or Thresholds(),
         snapshots=snapshots,
+        platform=platform,
     )
     return HealthReport(
         cluster=cluster,

@@ -27,6 +27,7 @@ from etcd_dr.domain.health_document import health_document
 from etcd_dr.domain.objectives import ObjectivesReport
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
+from etcd_dr.domain.tripwire import open_trip
 from etcd_dr.entrypoints.cli.answers import Output, stream_text
 from etcd_dr.entrypoints.cli.health_page import change_line, report_page
 from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, name_by_members
@@ -186,6 +187,7 @@ class _Stored:
             marker_failure=marker.failure,
             drill_max_age=self._target.drill.max_age,
             objectives=self._objectives(catalogue, marker.value),
+            trip=open_trip(catalogue, hold=self._target.tripwire.hold, now=self._shared.clock.now()),
         )
 
     def _unknown(self, error: EtcdDrError) -> SnapshotFacts:

@@ -14,9 +14,11 @@ from typing import Any
 from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.health import HealthReport
+from etcd_dr.domain.key_count import KeyReading
 from etcd_dr.domain.objectives import Objectives
 from etcd_dr.domain.readiness.facts import ReadinessTerms
 from etcd_dr.domain.retention import RetentionPolicy
+from etcd_dr.domain.tripwire import TripwireTerms
 from etcd_dr.ports.object_store import StoreGuarantees
 
 
@@ -26,7 +28,8 @@ class ClusterState:
 
     `schedule_gap`: the longest time between two slots; None: snapshots on demand only. `drill_max_age`: how old the
     last good drill may be; None: nobody said. `terms`: what its readiness is judged by. `objectives` and
-    `policy` are the configuration's; `watching_since`: since when snapshots are due. `failures` counts failed scheduled
+    `policy` are the configuration's; `watching_since`: since when snapshots are due. `tripwire` None:
+    keys are not watched; `keys` is the last count, `keys_failure` why they may not be counted. `failures` counts failed scheduled
     runs in a row.
     """
 
@@ -38,6 +41,9 @@ class ClusterState:
     objectives: Objectives = field(default_factory=Objectives)
     policy: RetentionPolicy = field(default_factory=RetentionPolicy)
     watching_since: datetime | None = None
+    tripwire: TripwireTerms | None = None
+    keys: KeyReading | None = None
+    keys_failure: Failure | None = None
     report: HealthReport | None = None
     catalogue: Catalogue | None = None
     catalogue_read_at: datetime | None = None

@@ -7,6 +7,7 @@ from etcd_dr.domain.catalogue import Catalogue, ClusterMarker
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
 from etcd_dr.entrypoints.operator.objective_metrics import objectives_report
+from etcd_dr.entrypoints.operator.tripwire_metrics import trip_of
 from etcd_dr.errors import EtcdDrError
 from etcd_dr.workflows.claim_prefix import look_at_marker
 from etcd_dr.workflows.read_catalogue import RecordCache, read_catalogue
@@ -46,9 +47,10 @@ class CatalogueReader:
         """Return what the store said last, for the health rules; None before the first reading."""
         parts = self._parts
         state = parts.board.of(parts.cluster)
-        objectives = objectives_report(state, now=parts.surroundings.clock.now())
+        now = parts.surroundings.clock.now()
+        objectives, trip = objectives_report(state, now=now), trip_of(state, now=now)
         if state.store_failure is not None:
-            return SnapshotFacts(store=parts.store_name, failure=state.store_failure, objectives=objectives)
+            return SnapshotFacts(store=parts.store_name, failure=state.store_failure, objectives=objectives, trip=trip)
         if state.catalogue is None:
             return None
         return SnapshotFacts.from_catalogue(
@@ -59,4 +61,6 @@ class CatalogueReader:
             marker_failure=self._marker.failure,
             drill_max_age=parts.drills.max_age if parts.drills else None,
             objectives=objectives,
+            trip=trip,
+            keys_failure=state.keys_failure,
         )

@@ -7,7 +7,7 @@ Rules:
   the hands of a verification, and a long one delays retention by one snapshot only. It never delays a new snapshot.
 - A failure is a value on the board, a counter and an event; it never ends the process and never stops another job.
 
-Snapshots are in snapshot_runs, drills in drill_runs.
+Snapshots are in snapshot_runs, drills in drill_runs, the tripwire in tripwire_runs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from etcd_dr.entrypoints.operator.drill_runs import DrillRuns
 from etcd_dr.entrypoints.operator.job_door import JobDoor
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
 from etcd_dr.entrypoints.operator.snapshot_runs import SnapshotRuns
+from etcd_dr.entrypoints.operator.tripwire_runs import TripwireRuns
 from etcd_dr.errors import ObjectMissing
 from etcd_dr.ports.leadership import Term
 from etcd_dr.workflows.settle_slot import sweep_claims
@@ -44,6 +45,7 @@ class ClusterKeeper:
         self._runs = SnapshotRuns(
             parts, door=self._door, reader=self._reader, drills=self._drills, deleting=self._deleting
         )
+        self._tripwire = TripwireRuns(parts, door=self._door, reader=self._reader, runs=self._runs)
 
     def check_health(self) -> None:
         """Make one health round."""
@@ -60,6 +62,10 @@ class ClusterKeeper:
     def look_at_schedule(self) -> None:
         """Take a snapshot if one is due, then see to it that the next look comes in time."""
         self._runs.look_at_schedule()
+
+    def watch_keys(self) -> None:
+        """Count the live keys, and keep the last good snapshot when many have vanished."""
+        self._tripwire.look()
 
     def reverify(self) -> None:
         """Verify a share of the stored snapshots again, oldest proof first."""

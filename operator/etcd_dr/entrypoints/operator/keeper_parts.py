@@ -11,12 +11,14 @@ from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.domain.schedule import CronSchedule
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.domain.snapshot_limits import SnapshotLimits
+from etcd_dr.domain.tripwire import TripwireTerms
 from etcd_dr.entrypoints.operator.board import StatusBoard
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.ports.leadership import Leadership
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.attempt_snapshot import PipelinePorts
 from etcd_dr.workflows.check_health import HealthWatch
+from etcd_dr.workflows.count_live_keys import KeyCounter
 from etcd_dr.workflows.drill_restore import DrillOptions, DrillPorts
 from etcd_dr.workflows.settle_slot import SlotArbiter
 from etcd_dr.workflows.verify_snapshot import VerifyPorts
@@ -38,6 +40,14 @@ class KeeperSlots:
 
     arbiter: SlotArbiter
     life: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperTripwire:
+    """When vanishing keys are a mass deletion. `counter` None: nobody can count, and snapshots alone are compared."""
+
+    terms: TripwireTerms
+    counter: KeyCounter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +80,7 @@ class KeeperParts:
     labels: Mapping[str, str] = field(default_factory=dict)
     platform: str = "etcd"
     drills: KeeperDrills | None = None
+    tripwire: KeeperTripwire | None = None
     slots: KeeperSlots | None = None
 
     @property
