@@ -19,7 +19,15 @@ def health_watch(target: Target, surroundings: Surroundings, *, cluster: str) ->
         observer=cluster_observer(target, surroundings),
         events=surroundings.events,
         thresholds=Thresholds().with_overrides(target.health.thresholds),
+        platform=health_platform(target),
     )
+
+
+def health_platform(target: Target) -> str:
+    """Return what the nodes run etcd by, as far as the configuration says it."""
+    if target.talos is not None:
+        return "talos"
+    return target.control_plane.platform if target.control_plane is not None else ""
 
 
 def cluster_observer(target: Target, surroundings: Surroundings) -> ClusterObserver:

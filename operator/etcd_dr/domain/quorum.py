@@ -13,7 +13,7 @@ from the nodes, or a person's word, and belongs to recovery.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from etcd_dr.domain.cluster import fault_tolerance, quorum_size
@@ -72,11 +72,17 @@ class Quorum:
     would_tell: str = ""
 
 
-def judge_quorum(view: ClusterView, *, is_our_fault: bool = False) -> Quorum:
-    """Return the verdict on the cluster in view. `is_our_fault`: nobody answers for a reason on this machine."""
+def judge_quorum(view: ClusterView, *, is_our_fault: bool = False, ask_the_nodes: str = "") -> Quorum:
+    """Return the verdict on the cluster in view. `is_our_fault`: nobody answers for a reason on this machine.
+
+    `ask_the_nodes` is a command that looks at the nodes themselves, empty where there is none.
+    """
     if is_our_fault:
         return _unknown(count_ballot(view), "no member could be asked from this machine", _REPAIR_OURS)
-    return decide(count_ballot(view))
+    verdict = decide(count_ballot(view))
+    if ask_the_nodes and verdict.would_tell == _ASK_THE_NODES:
+        return replace(verdict, would_tell=f"The nodes themselves: {ask_the_nodes}")
+    return verdict
 
 
 def count_ballot(view: ClusterView) -> Ballot:

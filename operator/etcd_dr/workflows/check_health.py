@@ -32,7 +32,7 @@ class HealthWatch:
     """Checks one cluster again and again; one round at a time.
 
     Peer ports are looked at once in `peers_every`, because a visit that a member does not like ends up in its log;
-    between the looks the last certificates are carried along.
+    between the looks the last certificates are carried along. `platform` chooses the commands of next steps.
     """
 
     def __init__(
@@ -43,12 +43,14 @@ class HealthWatch:
         events: EventSink,
         thresholds: Thresholds | None = None,
         peers_every: timedelta = timedelta(hours=1),
+        platform: str = "",
     ) -> None:
         self._cluster = cluster
         self._observer = observer
         self._events = events
         self._thresholds = thresholds or Thresholds()
         self._peers_every = peers_every
+        self._platform = platform
         self._history: tuple[Observation, ...] = ()
         self._peers: tuple[PeerCertificate, ...] = ()
         self._peers_at: datetime | None = None
@@ -63,6 +65,7 @@ class HealthWatch:
             history=self._history,
             thresholds=self._thresholds,
             snapshots=snapshots,
+            platform=self._platform,
         )
         self._history = remember(self._history, observation)
         self._tell(report)

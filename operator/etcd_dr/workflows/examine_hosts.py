@@ -62,7 +62,7 @@ def examine_hosts(
     hosts = HostsObservation(taken_at=taken_at, platform=platform, nodes=seen)
     if observation is None or etcd is None:
         return replace(hosts, snapshots=snapshots), ()
-    report = evaluate(observation, cluster=cluster, thresholds=etcd.thresholds, snapshots=snapshots)
+    report = evaluate(observation, cluster=cluster, thresholds=etcd.thresholds, snapshots=snapshots, platform=platform)
     view = ClusterView.of(observation, expected_cluster_ids=snapshots.marker_cluster_ids if snapshots else ())
     members = view.members.members if view.members is not None else ()
     return replace(hosts, members=members, quorum=report.quorum), report.findings

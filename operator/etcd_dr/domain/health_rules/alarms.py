@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from etcd_dr.domain.cluster import Alarm, id_text
 from etcd_dr.domain.cluster_view import ClusterView
 from etcd_dr.domain.health import Finding, Severity
-from etcd_dr.domain.health_rules.commands import etcdctl
+from etcd_dr.domain.health_rules.commands import Commands
 from etcd_dr.domain.health_rules.rule import Rule, Situation, listing
 
 # Status carries an alarm as the text of its message; protobuf varies the blank space (maintenance.go, Status).
@@ -35,7 +35,7 @@ def alarm_kinds(view: ClusterView) -> dict[int, tuple[str, ...]]:
 
 def alarms(s: Situation) -> Iterator[Finding]:
     for alarm, endpoints in raised_alarms(s.view).items():
-        code, summary, next_step = _meaning(alarm, endpoints[0])
+        code, summary, next_step = _meaning(alarm, endpoints[0], s.commands)
         is_listed = s.view.members is None or s.view.members.by_id(alarm.member_id) is not None
         yield Finding(
             code,
@@ -52,15 +52,15 @@ def alarms(s: Situation) -> Iterator[Finding]:
         )
 
 
-def _meaning(alarm: Alarm, endpoint: str) -> tuple[str, str, str]:
-    disarm = etcdctl(endpoint, "alarm", "disarm")
+def _meaning(alarm: Alarm, endpoint: str, commands: Commands) -> tuple[str, str, str]:
+    disarm = commands.etcdctl(endpoint, "alarm", "disarm")
     if alarm.kind == "NOSPACE":
         return (
             "alarm.nospace",
             "alarm NOSPACE: the database reached its quota, and the whole cluster refuses writes",
             (
                 "Take a snapshot, compact, defragment one member after the other (the leader last), raise the quota if "
-                f"it is too small, then disarm: etcd-dr snapshot save; {etcdctl(endpoint, 'defrag')}; {disarm}"
+                f"it is too small, then disarm: etcd-dr snapshot save; {commands.etcdctl(endpoint, 'defrag')}; {disarm}"
             ),
         )
     if alarm.kind == "CORRUPT":
@@ -69,13 +69,14 @@ def _meaning(alarm: Alarm, endpoint: str) -> tuple[str, str, str]:
             "alarm CORRUPT: its data differs from the other members', and the cluster refuses requests",
             (
                 "Do not disarm yet. Older versions raise it falsely (etcd#15919, etcd#18274): compare the hashes first, "
-                "then replace the odd member: " + etcdctl(endpoint, "endpoint", "hashkv", "--cluster", "-w", "table")
+                "then replace the odd member: "
+                + commands.etcdctl(endpoint, "endpoint", "hashkv", "--cluster", "-w", "table")
             ),
         )
     return (
         "alarm.other",
         f"alarm {alarm.kind}",
-        f"This etcd-dr does not know this alarm; see etcd's release notes: {etcdctl(endpoint, 'alarm', 'list')}",
+        f"This etcd-dr does not know this alarm; see etcd's release notes: {commands.etcdctl(endpoint, 'alarm', 'list')}",
     )
 
 

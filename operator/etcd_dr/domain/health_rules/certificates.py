@@ -18,13 +18,6 @@ from etcd_dr.domain.health_rules.rule import Rule, Situation
 from etcd_dr.domain.local_faults import local_faults
 from etcd_dr.domain.observation import Observation
 
-_RENEW = {
-    CertificateRole.SERVER: "Renew it and restart nothing else meanwhile; on kubeadm: kubeadm certs renew etcd-server",
-    CertificateRole.PEER: "Renew it before any peer has to reconnect; on kubeadm: kubeadm certs renew etcd-peer",
-    CertificateRole.CLIENT: "Issue a new client certificate and put it in the same place; it is read afresh each time",
-    CertificateRole.CA: "Plan a rotation: bring the new authority into every bundle first, then new certificates",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
@@ -121,7 +114,7 @@ def _finding(s: Situation, shown: _Shown, code: str, severity: Severity, summary
         code,
         severity if shown.is_in_use else Severity.INFO,
         summary if shown.is_in_use else f"{summary}, and signs nothing that was seen",
-        f"{_RENEW[certificate.role]}. See it with: {look}",
+        f"{s.commands.renew(certificate.role)}. See it with: {look}",
         member=shown.member or certificate.source,
         evidence={
             "role": certificate.role.value,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcd_dr.domain.health import Finding, Severity
-from etcd_dr.domain.health_rules.commands import etcdctl
 from etcd_dr.domain.health_rules.rule import Rule, Situation
 from etcd_dr.domain.member_health import quota_bytes
 from etcd_dr.domain.observation import EndpointObservation
@@ -19,7 +18,7 @@ def near_quota(s: Situation) -> Iterator[Finding]:
             continue
         in_use = status.db_in_use_bytes
         is_mostly_empty = in_use is not None and in_use < s.thresholds.fragmented_ratio * status.db_size_bytes
-        defrag = etcdctl(endpoint.endpoint, "defrag")
+        defrag = s.commands.etcdctl(endpoint.endpoint, "defrag")
         yield Finding(
             "db.near_quota",
             Severity.CRITICAL if ratio >= s.thresholds.quota_critical_ratio else Severity.WARNING,
@@ -44,7 +43,7 @@ def fragmented(s: Situation) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"only {in_use / status.db_size_bytes:.0%} of the database file is in use",
                 "Defragment one member after the other, the leader last, and not while a snapshot is taken; each one "
-                f"stands still meanwhile: {etcdctl(endpoint.endpoint, 'defrag')}",
+                f"stands still meanwhile: {s.commands.etcdctl(endpoint.endpoint, 'defrag')}",
                 member=s.view.label_of(endpoint),
                 evidence={"db_size_bytes": status.db_size_bytes, "db_in_use_bytes": in_use},
             )
@@ -68,7 +67,7 @@ def growing(s: Situation) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"at this pace the database reaches its quota in {max(0.0, left_seconds) / 3600:.1f} hours",
                 "Find the writer before etcd refuses writes: etcd-dr snapshot save, then count keys by prefix; "
-                f"and its metrics: {etcdctl(endpoint.endpoint, 'endpoint', 'status', '-w', 'table')}",
+                f"and its metrics: {s.commands.etcdctl(endpoint.endpoint, 'endpoint', 'status', '-w', 'table')}",
                 member=s.view.label_of(endpoint),
                 evidence={"grown_bytes": grown, "within_seconds": round(seconds), "quota_bytes": int(quota)},
             )

@@ -14,7 +14,6 @@ from itertools import combinations
 
 from etcd_dr.domain.cluster import MemberStatus
 from etcd_dr.domain.health import Finding, Severity
-from etcd_dr.domain.health_rules.commands import etcdctl
 from etcd_dr.domain.health_rules.rule import Rule, Situation, listing
 from etcd_dr.domain.observation import EndpointObservation
 from etcd_dr.domain.proof import HashKvWitness
@@ -32,7 +31,7 @@ def by_revision(s: Situation) -> Iterator[Finding]:
         Severity.CRITICAL if is_certain else Severity.WARNING,
         "members that applied the same entries are at different revisions"
         + ("" if is_certain else " (seen once; the next round confirms it)"),
-        _what_to_do(pairs[0][0][0]),
+        _what_to_do(s, pairs[0][0][0]),
         evidence={label: f"revision {st.revision} at index {st.raft_applied_index}" for label, st in involved.items()},
         about="revision",
     )
@@ -49,7 +48,7 @@ def by_hash(s: Situation) -> Iterator[Finding]:
             "members.diverged",
             Severity.CRITICAL,
             f"the data of {listing(odd)} differs from the majority's" if odd else "the members' data differs, evenly",
-            _what_to_do(s.view.answering[0] if s.view.answering else None),
+            _what_to_do(s, s.view.answering[0] if s.view.answering else None),
             evidence={w.member: f"hash {w.live_hash} at revision {place[0]}" for w in group}
             | {"revision": place[0], "compact_revision": place[1], "snapshot_id": _snapshot_id(s)},
             about="hash",
@@ -83,8 +82,10 @@ def _snapshot_id(s: Situation) -> str | None:
     return s.snapshots.newest_id if s.snapshots else None
 
 
-def _what_to_do(endpoint: EndpointObservation | None) -> str:
-    compare = etcdctl(endpoint.endpoint if endpoint else "URL", "endpoint", "hashkv", "--cluster", "-w", "table")
+def _what_to_do(s: Situation, endpoint: EndpointObservation | None) -> str:
+    compare = s.commands.etcdctl(
+        endpoint.endpoint if endpoint else "URL", "endpoint", "hashkv", "--cluster", "-w", "table"
+    )
     return (
         "Compare the hashes at rest, keep a snapshot of each side, and replace the member that differs from the "
         f"majority; with two equal halves, or when the leader is the odd one, ask for help first: {compare}"

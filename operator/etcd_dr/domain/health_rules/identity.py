@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.health import Finding, Severity
-from etcd_dr.domain.health_rules.commands import etcdctl
 from etcd_dr.domain.health_rules.rule import Rule, Situation, listing
 
 
@@ -34,7 +33,7 @@ def foreign(s: Situation) -> Iterator[Finding]:
             "answers for another cluster",
             "Take it out of the configuration, or rebuild the member that was started apart: remove it, move its "
             "data directory aside, add it again. Its own word: "
-            + etcdctl(endpoint.endpoint, "member", "list", "-w", "table"),
+            + s.commands.etcdctl(endpoint.endpoint, "member", "list", "-w", "table"),
             member=endpoint.endpoint,
             evidence={
                 "cluster_id": id_text(status.cluster_id) if status else None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcd_dr.domain.health import Finding, Severity
-from etcd_dr.domain.health_rules.commands import SEE_THE_PROCESS, etcdctl
 from etcd_dr.domain.health_rules.rule import Rule, Situation, listing
 from etcd_dr.domain.member_metrics import increase
 from etcd_dr.domain.observation import EndpointObservation
@@ -21,7 +20,7 @@ def none(s: Situation) -> Iterator[Finding]:
             Severity.CRITICAL,
             "no member that answers knows a leader, so writes and linearizable reads fail",
             "If it lasts longer than a few seconds, see why peers do not reach one another "
-            f"(network, peer certificates, clocks): {SEE_THE_PROCESS}",
+            f"(network, peer certificates, clocks): {s.commands.see_the_process()}",
             evidence={"answering": listing(s.view.label_of(e) for e, _ in statuses)},
         )
 
@@ -38,7 +37,7 @@ def isolated(s: Situation) -> Iterator[Finding]:
                 Severity.WARNING,
                 "answers, but knows no leader while other members do",
                 "See whether its peer port reaches the others (network, peer certificates); its own word: "
-                + etcdctl(endpoint.endpoint, "endpoint", "status", "-w", "table"),
+                + s.commands.etcdctl(endpoint.endpoint, "endpoint", "status", "-w", "table"),
                 member=s.view.label_of(endpoint),
                 evidence={"raft_term": status.raft_term, "errors": listing(status.errors)},
             )
@@ -70,7 +69,7 @@ def changes(s: Situation) -> Iterator[Finding]:
             Severity.WARNING,
             f"the leader changed {seen:.0f} times within an hour",
             "Look for slow disks and lost heartbeats first: etcd-dr health -o json (disk.*, peer.*), "
-            f"then the leader's log: {SEE_THE_PROCESS}",
+            f"then the leader's log: {s.commands.see_the_process()}",
             evidence={"changes": seen, "window_seconds": _HOUR},
         )
 

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from etcd_dr.domain.cluster import Member, MemberList, id_text
 from etcd_dr.domain.health import Finding, Severity
-from etcd_dr.domain.health_rules.commands import etcdctl
 from etcd_dr.domain.health_rules.rule import Rule, Situation, listing
 from etcd_dr.domain.observation import Observation
 
@@ -24,7 +23,7 @@ def lists_differ(s: Situation) -> Iterator[Finding]:
                 Severity.WARNING,
                 "shows another member list than the most advanced member",
                 "It should catch up within seconds; if it stays, it is cut off or was restored apart: "
-                + etcdctl(endpoint.endpoint, "member", "list", "-w", "table"),
+                + s.commands.etcdctl(endpoint.endpoint, "member", "list", "-w", "table"),
                 member=s.view.label_of(endpoint),
                 evidence={
                     "only_here": listing(_difference(shown, reference)),
@@ -43,7 +42,7 @@ def never_started(s: Situation) -> Iterator[Finding]:
                 Severity.WARNING,
                 "was added and never started" + (", yet it counts towards quorum" if votes else ""),
                 "Start it with --initial-cluster-state=existing, or take it away again: "
-                f"etcdctl member remove {id_text(seat.member.id)}",
+                + s.commands.remove_member(id_text(seat.member.id)),
                 member=seat.label,
                 evidence={"peer_urls": listing(seat.member.peer_urls), "is_learner": seat.member.is_learner},
             )
@@ -59,7 +58,7 @@ def not_listed(s: Situation) -> Iterator[Finding]:
                 Severity.WARNING,
                 "runs as a member that the newest member list does not have: it was removed and not stopped",
                 "Stop its process and move its data directory aside; the list that counts: "
-                + etcdctl(s.view.members_from or endpoint.endpoint, "member", "list", "-w", "table"),
+                + s.commands.etcdctl(s.view.members_from or endpoint.endpoint, "member", "list", "-w", "table"),
                 member=endpoint.endpoint,
                 evidence={"member_id": id_text(status.member_id), "compared_with": s.view.members_from},
             )
@@ -77,7 +76,7 @@ def learner(s: Situation) -> Iterator[Finding]:
             "member.learner_stuck" if is_stuck else "member.learner",
             Severity.WARNING if is_stuck else Severity.INFO,
             f"has been a learner for {waited / 60:.0f} minutes" if is_stuck else "is a learner and has no vote",
-            f"Promote it once it has caught up: etcdctl member promote {id_text(seat.member.id)}",
+            s.commands.promote(id_text(seat.member.id)),
             member=seat.label,
             evidence={
                 "learner_since": since.isoformat(),

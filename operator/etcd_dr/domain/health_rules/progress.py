@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcd_dr.domain.health import Finding, Severity
-from etcd_dr.domain.health_rules.commands import SEE_THE_PROCESS
 from etcd_dr.domain.health_rules.rule import Rule, Situation
 from etcd_dr.domain.member_metrics import increase
 
@@ -18,7 +17,7 @@ def applied_lag(s: Situation) -> Iterator[Finding]:
                 "member.applied_lag",
                 Severity.CRITICAL if lag >= s.thresholds.applied_lag_critical else Severity.WARNING,
                 f"has {lag} committed entries that it did not apply; at 5000 it refuses requests",
-                f"It is busy with something long or its disk is slow: {SEE_THE_PROCESS}",
+                f"It is busy with something long or its disk is slow: {s.commands.see_the_process(endpoint.endpoint)}",
                 member=s.view.label_of(endpoint),
                 evidence={"raft_index": status.raft_index, "raft_applied_index": status.raft_applied_index},
             )
@@ -33,7 +32,7 @@ def revision_lag(s: Situation) -> Iterator[Finding]:
                 "member.revision_lag",
                 Severity.WARNING,
                 f"is {lag} revisions behind the newest member",
-                f"See whether it is receiving a snapshot or is cut off, and let it catch up first: {SEE_THE_PROCESS}",
+                f"See whether it is receiving a snapshot or is cut off, and let it catch up first: {s.commands.see_the_process(endpoint.endpoint)}",
                 member=s.view.label_of(endpoint),
                 evidence={"revision": status.revision, "newest_revision": newest},
             )
@@ -52,7 +51,7 @@ def proposals_failing(s: Situation) -> Iterator[Finding]:
                 "proposals.failing",
                 Severity.WARNING,
                 f"{failed:.0f} writes failed to be agreed on within {window / 60:.0f} minutes",
-                f"Look for elections and lost quorum in that time: {SEE_THE_PROCESS}",
+                f"Look for elections and lost quorum in that time: {s.commands.see_the_process(endpoint.endpoint)}",
                 member=s.view.label_of(endpoint),
                 evidence={"failed": failed, "pending": metrics.proposals_pending, "window_seconds": window},
             )

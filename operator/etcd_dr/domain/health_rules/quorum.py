@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etcd_dr.domain.health import EvidenceValue, Finding, Severity
-from etcd_dr.domain.health_rules.commands import SEE_THE_PROCESS
+from etcd_dr.domain.health_rules.commands import Commands
 from etcd_dr.domain.health_rules.rule import Rule, Situation, listing
 from etcd_dr.domain.quorum import Quorum, QuorumVerdict
 
@@ -18,7 +18,7 @@ def lost(s: Situation) -> Iterator[Finding]:
             Severity.CRITICAL,
             f"quorum is lost and may return: {s.quorum.reason}",
             f"{_bring_back(s.quorum)}; nothing acknowledged is lost while data directories are whole. "
-            f"On each silent node: {SEE_THE_PROCESS}. What is left of each, and the gentlest way back: etcd-dr recover assess",
+            f"On each silent node: {s.commands.see_the_process()}. What is left of each, and the gentlest way back: etcd-dr recover assess",
             evidence=_counts(s.quorum) | {"silent_voters": listing(silent)},
         )
 
@@ -37,16 +37,16 @@ def no_tolerance(s: Situation) -> Iterator[Finding]:
             if is_single
             else f"quorum is held, but not one more voter may fail: {s.quorum.reason}",
             "Take snapshots often, and add two members if its data matter: etcd-dr snapshot save; "
-            "etcdctl member add NAME --learner --peer-urls=URL"
+            + s.commands.add_member()
             if is_single
-            else _restore_tolerance(s.quorum),
+            else _restore_tolerance(s.quorum, s.commands),
             evidence=_counts(s.quorum),
         )
 
 
-def _restore_tolerance(quorum: Quorum) -> str:
+def _restore_tolerance(quorum: Quorum, commands: Commands) -> str:
     if quorum.agreeing == quorum.voters:
-        return "Take a snapshot now, then add a voter: etcd-dr snapshot save; etcdctl member add NAME --learner --peer-urls=URL"
+        return f"Take a snapshot now, then add a voter: etcd-dr snapshot save; {commands.add_member()}"
     return "Take a snapshot now, then bring the missing voters back before anything else: etcd-dr snapshot save"
 
 
@@ -79,7 +79,7 @@ def even_voters(s: Situation) -> Iterator[Finding]:
             "quorum.even_voters",
             Severity.WARNING,
             f"{voters} voters tolerate no more failures than {voters - 1}, and any one of them may be the failure",
-            "Add or remove one member; a new one starts as a learner: etcdctl member add NAME --learner --peer-urls=URL",
+            f"Add or remove one member; a new one starts as a learner: {s.commands.add_member()}",
             evidence={"voters": voters},
         )
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.domain.health import EvidenceValue, Finding, Severity
-from etcd_dr.domain.health_rules.commands import SEE_THE_PROCESS, show_certificate
+from etcd_dr.domain.health_rules.commands import Commands, show_certificate
 from etcd_dr.domain.health_rules.rule import Rule, Situation, listing
 from etcd_dr.domain.local_faults import local_faults
 from etcd_dr.domain.member_metrics import Histogram
@@ -59,7 +59,7 @@ def slow(s: Situation) -> Iterator[Finding]:
                 "member.slow",
                 Severity.WARNING,
                 f"needed {max(seconds.values()):.1f} s for a small answer",
-                f"Look for 'apply request took too long' in its log and at its disk and CPU: {SEE_THE_PROCESS}",
+                f"Look for 'apply request took too long' in its log and at its disk and CPU: {s.commands.see_the_process(endpoint.endpoint)}",
                 member=s.view.label_of(endpoint),
                 evidence=evidence | {"limit_seconds": limit},
             )
@@ -115,7 +115,7 @@ def peer_disconnected(s: Situation) -> Iterator[Finding]:
                 "peer.disconnected",
                 Severity.WARNING,
                 f"has no stream to {s.view.label(peer)}, though both answer here",
-                f"Look at the network and the peer certificates between the two: {SEE_THE_PROCESS}",
+                f"Look at the network and the peer certificates between the two: {s.commands.see_the_process(endpoint.endpoint)}",
                 member=s.view.label_of(endpoint),
                 evidence={"peer": s.view.label(peer), "disconnects": metrics.peer_disconnects if metrics else None},
                 about=s.view.label(peer),
@@ -161,7 +161,7 @@ def _silent(s: Situation, code: str, endpoint: EndpointObservation, *, label: st
         code,
         Severity.WARNING,
         f"does not answer: {failure.message}",
-        _what_to_do(failure, endpoint.endpoint),
+        _what_to_do(failure, endpoint.endpoint, s.commands),
         member=label,
         evidence=evidence,
     )
@@ -173,7 +173,7 @@ def _seen_by(s: Situation, member_id: int) -> list[str]:
     return [s.view.label_of(e) for e, metrics in readings if metrics and metrics.active_peers.get(member_id)]
 
 
-def _what_to_do(failure: Failure, endpoint: str) -> str:
+def _what_to_do(failure: Failure, endpoint: str, commands: Commands) -> str:
     host = urlsplit(endpoint).hostname or endpoint
     if failure.code == TlsRefused.code:
         return (
@@ -183,8 +183,8 @@ def _what_to_do(failure: Failure, endpoint: str) -> str:
     if failure.code == AccessDenied.code:
         return "Check the user, its password and its roles: etcdctl user get NAME"
     if failure.code == MemberTimeout.code:
-        return f"On {host}: the process hangs, its disk stands still, or a firewall drops packets; {SEE_THE_PROCESS}"
-    return f"On {host}: see whether etcd runs and why it stopped: {SEE_THE_PROCESS}"
+        return f"On {host}: the process hangs, its disk stands still, or a firewall drops packets; {commands.see_the_process(endpoint)}"
+    return f"On {host}: see whether etcd runs and why it stopped: {commands.see_the_process(endpoint)}"
 
 
 RULES = (

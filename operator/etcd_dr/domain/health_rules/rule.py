@@ -9,6 +9,7 @@ from functools import cached_property
 
 from etcd_dr.domain.cluster_view import ClusterView
 from etcd_dr.domain.health import Finding
+from etcd_dr.domain.health_rules.commands import Commands
 from etcd_dr.domain.health_thresholds import Thresholds
 from etcd_dr.domain.observation import EndpointObservation, Observation
 from etcd_dr.domain.quorum import Quorum
@@ -21,6 +22,8 @@ Sighting = tuple[datetime, EndpointObservation]
 class Situation:
     """One round with everything that rules may weigh. `history` is oldest first, without this round.
 
+    `platform` is `talos`, `static-pod`, `systemd` or `local`; empty where the configuration does not say.
+
     No `slots`: the views of the past are worked out once, when the first rule asks.
     """
 
@@ -30,6 +33,12 @@ class Situation:
     history: tuple[Observation, ...]
     thresholds: Thresholds
     snapshots: SnapshotFacts | None
+    platform: str = ""
+
+    @property
+    def commands(self) -> Commands:
+        """The commands that next steps offer on this platform."""
+        return Commands(self.platform)
 
     @property
     def now(self) -> datetime:
