@@ -12,9 +12,10 @@ from etcd_dr.domain.drill_schedule import drill_is_due
 from etcd_dr.entrypoints.operator.catalogue_reader import CatalogueReader
 from etcd_dr.entrypoints.operator.job_door import JobDoor
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts
+from etcd_dr.errors import ConfigError
 from etcd_dr.ports.leadership import Term
 from etcd_dr.workflows.attempt_snapshot import PipelinePorts
-from etcd_dr.workflows.drill_restore import DrillOutcome, drill_restore
+from etcd_dr.workflows.drill_restore import DrillOptions, DrillOutcome, DrillPorts, drill_restore
 from etcd_dr.workflows.take_snapshot import SnapshotOutcome
 
 Save = Callable[[PipelinePorts], SnapshotOutcome]
@@ -56,6 +57,45 @@ class DrillRuns:
             with self._door.job("drill"):
                 layout, options = self._parts.layout, drills.options
                 self._count(drill_restore(outcome.snapshot, layout, ports=ports, options=options, scratch=kept[-1]))
+        return outcome
+
+    def save_and_drill(self, pipeline: PipelinePorts, take: Save, term: Term) -> DrillOutcome:
+        """Take a snapshot and drill its plain copy. Raises ConfigError where drills are not set up, and as both do."""
+        ports = self._ports(term)
+        with ports.rooms.open(expected_bytes=self._newest_size_bytes()) as room:
+            kept: list[Path] = []
+
+            def keep(plain: Path) -> None:
+                kept[:] = [ports.rooms.take_in(room, plain)]
+
+            snapshot = take(replace(pipeline, keep_copy=keep)).snapshot
+            return self._counted(
+                drill_restore(snapshot, self._parts.layout, ports=ports, options=self._options(), scratch=kept[-1])
+            )
+
+    def drill_stored(self, snapshot: Snapshot, term: Term) -> DrillOutcome:
+        """Drill a snapshot of the store. Raises as drill_restore does, IdentityMissing where it cannot be opened."""
+        ports = self._ports(term)
+        with self._deleting:
+            return self._counted(drill_restore(snapshot, self._parts.layout, ports=ports, options=self._options()))
+
+    def can_open(self, snapshot: Snapshot, term: Term) -> bool:
+        """Whether what is stored of it can be read here."""
+        return not snapshot.manifest.is_encrypted or self._ports(term).decoder.has_identities
+
+    def _ports(self, term: Term) -> DrillPorts:
+        return replace(self._set_up().ports(), cancellation=term.cancellation)
+
+    def _options(self) -> DrillOptions:
+        return self._set_up().options
+
+    def _set_up(self) -> KeeperDrills:
+        if self._parts.drills is None:
+            raise ConfigError("drills are not set up here", subject=self._parts.cluster)
+        return self._parts.drills
+
+    def _counted(self, outcome: DrillOutcome) -> DrillOutcome:
+        self._count(outcome)
         return outcome
 
     def _drill(self, drills: KeeperDrills, newest: Snapshot | None, term: Term) -> None:

@@ -12,12 +12,14 @@ Snapshots are in snapshot_runs, drills in drill_runs, the tripwire in tripwire_r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from threading import Lock
 
 from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.reverification import choose_for_reverification
+from etcd_dr.domain.selection import parse_selector, select
 from etcd_dr.entrypoints.operator.catalogue_reader import CatalogueReader
 from etcd_dr.entrypoints.operator.drill_runs import DrillRuns
 from etcd_dr.entrypoints.operator.job_door import JobDoor
@@ -26,8 +28,10 @@ from etcd_dr.entrypoints.operator.snapshot_runs import SnapshotRuns
 from etcd_dr.entrypoints.operator.tripwire_runs import TripwireRuns
 from etcd_dr.errors import ObjectMissing
 from etcd_dr.ports.leadership import Term
+from etcd_dr.workflows.drill_restore import DrillOutcome
 from etcd_dr.workflows.settle_slot import sweep_claims
 from etcd_dr.workflows.sweep_uploads import sweep_uploads
+from etcd_dr.workflows.take_snapshot import SnapshotOutcome
 from etcd_dr.workflows.verify_snapshot import verify_snapshot
 
 
@@ -66,6 +70,20 @@ class ClusterKeeper:
     def watch_keys(self) -> None:
         """Count the live keys, and keep the last good snapshot when many have vanished."""
         self._tripwire.look()
+
+    def save_now(self, term: Term, *, taken_by: str, labels: Mapping[str, str]) -> SnapshotOutcome:
+        """Take a snapshot that somebody asked for. Unlike the jobs, raises EtcdDrError."""
+        return self._runs.take_on_demand(term, reason="on-demand", taken_by=taken_by, labels=labels)
+
+    def drill_now(self, term: Term, *, selector: str, taken_by: str, labels: Mapping[str, str]) -> DrillOutcome:
+        """Drill what `selector` names, `fresh`, or as it comes (empty). Unlike the jobs, raises EtcdDrError."""
+        newest = self._reader.read().newest_proven
+        if not selector and newest is not None and self._drills.can_open(newest, term):
+            return self._drills.drill_stored(newest, term)
+        if selector in ("", "fresh"):
+            return self._runs.take_and_drill(term, reason="on-demand", taken_by=taken_by, labels=labels)
+        chosen = select(self._reader.read(), parse_selector(selector))
+        return self._drills.drill_stored(chosen.snapshot, term)
 
     def reverify(self) -> None:
         """Verify a share of the stored snapshots again, oldest proof first."""

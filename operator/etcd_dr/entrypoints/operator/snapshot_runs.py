@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from threading import Lock
@@ -17,7 +18,7 @@ from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.schedule import CronSchedule, next_run, retry_delay
 from etcd_dr.entrypoints.operator.catalogue_reader import CatalogueReader
-from etcd_dr.entrypoints.operator.drill_runs import DrillRuns
+from etcd_dr.entrypoints.operator.drill_runs import DrillRuns, Save
 from etcd_dr.entrypoints.operator.job_door import JobDoor
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
 from etcd_dr.entrypoints.operator.slot_turns import Confirm, SlotTurns
@@ -26,13 +27,16 @@ from etcd_dr.ports.leadership import Term
 from etcd_dr.workflows.apply_retention import apply_retention
 from etcd_dr.workflows.attempt_snapshot import PipelinePorts
 from etcd_dr.workflows.compose_manifest import SnapshotOrder
+from etcd_dr.workflows.drill_restore import DrillOutcome
+from etcd_dr.workflows.receive_stream import raise_if_cancelled
 from etcd_dr.workflows.take_snapshot import SnapshotOutcome, take_snapshot
 
 TAKEN_BY = "etcd-dr operator"
+_LOOK_UP_SECONDS = 1.0
 
 
 class SnapshotRuns:
-    """`deleting` is held over retention. Public methods may be called from any thread and raise nothing."""
+    """`deleting` is held over retention. Public methods may be called from any thread."""
 
     def __init__(
         self, parts: KeeperParts, *, door: JobDoor, reader: CatalogueReader, drills: DrillRuns, deleting: Lock
@@ -70,6 +74,25 @@ class SnapshotRuns:
         finally:
             self._saving.release()
         return True
+
+    def take_on_demand(
+        self, term: Term, *, reason: str, labels: Mapping[str, str] | None = None, taken_by: str = TAKEN_BY
+    ) -> SnapshotOutcome:
+        """Take a snapshot whether or not one is due, after one that is under way. Raises as take_snapshot does."""
+        take = self._taker(term, reason=reason, taken_by=taken_by, labels=labels or {})
+        with self._alone(term):
+            outcome = take(replace(self._parts.pipeline(), cancellation=term.cancellation))
+            self._retain(self._reader.read(), term)
+        return outcome
+
+    def take_and_drill(
+        self, term: Term, *, reason: str, labels: Mapping[str, str] | None = None, taken_by: str = TAKEN_BY
+    ) -> DrillOutcome:
+        """Take a snapshot now and drill its plain copy. Raises as take_snapshot and drill_restore do."""
+        take = self._taker(term, reason=reason, taken_by=taken_by, labels=labels or {})
+        with self._alone(term):
+            pipeline = replace(self._parts.pipeline(), cancellation=term.cancellation)
+            return self._drills.save_and_drill(pipeline, take, term)
 
     def _save_if_due(self, schedule: CronSchedule, term: Term) -> None:
         now = self._clock.now()
@@ -113,11 +136,15 @@ class SnapshotRuns:
         reason: str = "scheduled",
         labels: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        pipeline = replace(self._parts.pipeline(), cancellation=term.overtaken, confirm=confirm)
+        self._drills.save(pipeline, self._taker(term, reason=reason, taken_by=TAKEN_BY, labels=labels), term)
+
+    def _taker(self, term: Term, *, reason: str, taken_by: str, labels: Mapping[str, str]) -> Save:
         parts = self._parts
         order = SnapshotOrder(
             layout=parts.layout,
             reason=reason,
-            taken_by=TAKEN_BY,
+            taken_by=taken_by,
             endpoint=parts.endpoint,
             labels={**parts.labels, **labels},
             fencing=term.fencing,
@@ -129,8 +156,21 @@ class SnapshotRuns:
             self._count(outcome)
             return outcome
 
-        pipeline = replace(parts.pipeline(), cancellation=term.overtaken, confirm=confirm)
-        self._drills.save(pipeline, take, term)
+        return take
+
+    @contextmanager
+    def _alone(self, term: Term) -> Iterator[None]:
+        """Wait for a snapshot that is under way, then hold off others. Raises Cancelled."""
+        while not self._saving.acquire(timeout=_LOOK_UP_SECONDS):
+            raise_if_cancelled(term.cancellation)
+        try:
+            yield
+        except EtcdDrError as error:
+            if not isinstance(error, Cancelled):
+                self._parts.metrics.snapshots.labels(**self._parts.place, result="failure").inc()
+            raise
+        finally:
+            self._saving.release()
 
     def _count(self, outcome: SnapshotOutcome) -> None:
         metrics, place = self._parts.metrics, self._parts.place
