@@ -100,6 +100,7 @@ def test_two_pods_never_run_at_the_same_time(helm: Helm) -> None:
     ("said", "complaint"),
     [
         ("replicaCount=2", "replicaCount"),
+        ("replicas=2", "need leases"),
         ("config.clusters[0].scheduel.cron=@daily", "scheduel"),
         ("metrics.serviceMonitor.enable=true", "enable"),
         ("image.digest=latest", "digest"),

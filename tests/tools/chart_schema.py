@@ -27,6 +27,17 @@ def _section(**fields: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "properties": fields}
 
 
+_PORT: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": 65535}
+_MONITOR = _section(
+    enabled=_BOOL,
+    namespace=_TEXT,
+    interval=_TEXT,
+    scrapeTimeout=_TEXT,
+    labels=_TEXTS,
+    relabelings=_LIST,
+    metricRelabelings=_LIST,
+    honorLabels=_BOOL,
+)
 _VALUES = _section(
     image=_section(
         repository={"type": "string", "minLength": 1},
@@ -39,6 +50,11 @@ _VALUES = _section(
     fullnameOverride=_TEXT,
     etcdCertificates=_section(secretName=_TEXT, hostPath={"type": "string", "pattern": "^(/.*)?$"}),
     storeCredentials=_section(secretName=_TEXT),
+    talos=_section(
+        serviceAccount=_BOOL,
+        # Never os:admin or os:operator: the pod only reads.
+        roles={"type": "array", "minItems": 1, "items": {"enum": ["os:etcd:backup", "os:reader"]}},
+    ),
     env=_LIST,
     extraVolumes=_LIST,
     extraVolumeMounts=_LIST,
@@ -46,28 +62,29 @@ _VALUES = _section(
     crds=_section(enabled=_BOOL),
     rbac=_section(create=_BOOL, aggregate=_BOOL),
     serviceAccount=_section(create=_BOOL, name=_TEXT, annotations=_TEXTS),
+    replicas={"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 9}]},
+    spread={"enum": ["preferred", "required"]},
+    podDisruptionBudget=_section(enabled=_BOOL),
     podAnnotations=_TEXTS,
     podLabels=_TEXTS,
     priorityClassName=_TEXT,
     terminationGracePeriodSeconds=_COUNT,
+    onControlPlane=_BOOL,
     nodeSelector=_TEXTS,
     tolerations=_LIST,
     affinity=_MAP,
     hostNetwork=_BOOL,
     resources=_section(requests=_MAP, limits=_MAP),
-    service=_section(port={"type": "integer", "minimum": 1, "maximum": 65535}, annotations=_TEXTS),
-    networkPolicy=_section(enabled=_BOOL, metricsFrom=_LIST, egress=_LIST),
+    service=_section(port=_PORT, annotations=_TEXTS),
+    page=_section(
+        port=_PORT,
+        secretName=_TEXT,
+        ingress=_section(enabled=_BOOL, className=_TEXT, host=_TEXT, annotations=_TEXTS, tlsSecretName=_TEXT),
+    ),
+    networkPolicy=_section(enabled=_BOOL, metricsFrom=_LIST, pageFrom=_LIST, egress=_LIST),
     metrics=_section(
-        serviceMonitor=_section(
-            enabled=_BOOL,
-            namespace=_TEXT,
-            interval=_TEXT,
-            scrapeTimeout=_TEXT,
-            labels=_TEXTS,
-            relabelings=_LIST,
-            metricRelabelings=_LIST,
-            honorLabels=_BOOL,
-        ),
+        serviceMonitor=_MONITOR,
+        podMonitor=_MONITOR,
         prometheusRule=_section(
             enabled=_BOOL,
             namespace=_TEXT,
@@ -90,6 +107,7 @@ _VALUES = _section(
             watchStaleMinutes=_COUNT,
         ),
     ),
+    grafana=_section(dashboards=_section(enabled=_BOOL, namespace=_TEXT, labels=_TEXTS, annotations=_TEXTS)),
     # Helm puts these in by itself.
     **{"global": _MAP},
 )
