@@ -17,7 +17,7 @@ from etcd_dr.entrypoints.operator.board import ClusterState
 from etcd_dr.entrypoints.operator.readiness import readiness_of
 from etcd_dr.entrypoints.web.timeline import Timeline, kind_of, timeline_of
 
-_ROWS = 20
+_ROWS = 10
 _WORST_FIRST = (Recoverable.NO, Recoverable.UNKNOWN, Recoverable.YES_BUT, Recoverable.YES)
 _STALE_ROUNDS = timedelta(minutes=5)
 _QUORUM_SIGNS = {
