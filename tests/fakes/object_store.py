@@ -4,7 +4,8 @@ Rules this fake keeps:
 - An object appears whole or not at all; uploads that were not committed are listed as unfinished.
 - Whatever goes wrong is switched on by name: fields of `faults`, or `fail` for any operation. Nothing sleeps:
   slowness is a callback (`faults.on_chunk`) that may advance a fake clock or wait for another thread.
-- `calls` says what was asked, in order, for tests of the order of writes ("the manifest is last").
+- `calls` says what was asked, in order, for tests of the order of writes ("the manifest is last"); `deleted` keeps what
+  was removed, so that a test can bring it back.
 
     store = FakeObjectStore()
     store.faults.upload_dies_after_bytes = 65_536      # StoreUnreachable in the middle of an upload
@@ -79,6 +80,8 @@ class FakeObjectStore:
         self._chunk_bytes = chunk_bytes
         self._objects: dict[str, _Held] = {}
         self._uploads: dict[str, _FakeUpload] = {}
+        self.deleted: list[tuple[str, bytes]] = []
+        self._planned_keys: dict[str, EtcdDrError] = {}
         self._planned: defaultdict[str, list[EtcdDrError]] = defaultdict(list)
         self._tokens = count(1)
         self._mutex = threading.RLock()
@@ -86,6 +89,10 @@ class FakeObjectStore:
     def fail(self, operation: str, error: EtcdDrError, *, times: int = 1) -> None:
         """Raise `error` from the next `times` calls of `operation`: a method of the port, `write` or `commit`."""
         self._planned[operation] += [error] * times
+
+    def fail_key(self, name: str, error: EtcdDrError) -> None:
+        """Raise `error` from the next put of an object whose key ends so."""
+        self._planned_keys[name] = error
 
     def lock(self, key: str, *, until: datetime | None = None, legal_hold: bool = False) -> None:
         """Put retention or a legal hold on a stored object."""
@@ -135,6 +142,8 @@ class FakeObjectStore:
 
     def put(self, key: str, body: bytes, *, if_absent: bool) -> StoredObject:
         self._begin("put", checked_key(key, store=self.url()))
+        for name in [name for name in self._planned_keys if key.endswith(name)]:
+            raise self._planned_keys.pop(name)
         if self._put_if_absent:
             with self._mutex:
                 return self._place(key, bytes(body), if_absent=if_absent)
@@ -197,6 +206,8 @@ class FakeObjectStore:
                 next_step="Wait for the retention to end.",
                 context={"legal_hold": held.legal_hold},
             )
+        if held is not None:
+            self.deleted.append((key, held.body))
         self._objects.pop(key, None)
 
     def unfinished_uploads(self, prefix: str) -> Iterator[UnfinishedUpload]:

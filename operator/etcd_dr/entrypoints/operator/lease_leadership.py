@@ -43,14 +43,30 @@ class LeaseParts:
     look: Callable[[str], object]
 
 
+class _TermSwitch(CancellationSwitch):
+    """A switch of one term, that also stands as soon as the process is asked to stop."""
+
+    def __init__(self, process: Cancellation) -> None:
+        super().__init__()
+        self._process = process
+
+    @property
+    def is_cancelled(self) -> bool:
+        return super().is_cancelled or self._process.is_cancelled
+
+    @property
+    def reason(self) -> str:
+        return super().reason or self._process.reason
+
+
 @dataclass(slots=True)
 class _OpenTerm:
     """Work under way in a term. `over` and `overtaken` are what it hears."""
 
     cluster: str
     fencing: int | None
-    over: CancellationSwitch
-    overtaken: CancellationSwitch
+    over: _TermSwitch
+    overtaken: _TermSwitch
 
     def stop(self, reason: str) -> None:
         self.over.cancel(reason)
@@ -147,13 +163,11 @@ class LeaseLeadership:
             if not leads and not (is_urgent and self._mode is LeadershipMode.SURVIVAL):
                 return None
             fencing = self._holder.fencing(lease) if leads else None
-            opened = _OpenTerm(cluster, fencing, CancellationSwitch(), CancellationSwitch())
+            process = self._parts.cancellation
+            opened = _OpenTerm(cluster, fencing, _TermSwitch(process), _TermSwitch(process))
             self._open.append(opened)
         stack.callback(self._close, opened)
-        cancellation = self._parts.cancellation
-        if cancellation.is_cancelled:
-            opened.stop(cancellation.reason)
-        stack.enter_context(cancellation.on_cancel(lambda: opened.stop(cancellation.reason)))
+        stack.enter_context(process.on_cancel(lambda: opened.stop(process.reason)))
         return Term(
             cluster=cluster,
             cancellation=opened.over,
