@@ -34,6 +34,7 @@ answered with "no" (a proof failed). `health` is the exception: 0/1/2/3, as Nagi
       RecoveryError
         PlanStale                 NothingPossible         VerificationFailed    JournalDamaged
         RecoveryLocked            StepFailed              HandsNeeded
+      NotificationFailed          NotificationRefused
       Busy                        Cancelled
 """
 
@@ -384,6 +385,18 @@ class HandsNeeded(RecoveryError):
     """The next step is one that only a person can do; the message says what, and how to go on."""
 
     code, exit_status = "recovery.hands_needed", 75
+
+
+class NotificationFailed(EtcdDrError):
+    """A receiver of messages could not be reached, or did not take one in time; `subject` is its name."""
+
+    code, exit_status, retryable = "notification.failed", 69, True
+
+
+class NotificationRefused(EtcdDrError):
+    """A receiver of messages will not take one: its address or token is wrong, or it does not understand the form."""
+
+    code, exit_status = "notification.refused", 77
 
 
 class Busy(EtcdDrError):

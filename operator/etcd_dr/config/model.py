@@ -11,6 +11,7 @@ from etcd_dr.config.cluster_model import ClusterSection
 from etcd_dr.config.duration import PositiveDuration
 from etcd_dr.config.fields import FilePath, Section
 from etcd_dr.config.kubernetes_model import KubernetesSection
+from etcd_dr.config.notification_model import NotificationSection
 from etcd_dr.config.page_model import PageSection
 from etcd_dr.config.store_model import StoreSection
 from etcd_dr.config.tools_model import ToolsSection
@@ -84,6 +85,8 @@ class Config(Section):
     tools: ToolsSection = ToolsSection()
     operator: OperatorSection = OperatorSection()
     page: PageSection = PageSection()
+    notifications: tuple[NotificationSection, ...] = ()
+    """Who gets messages, for those without Alertmanager."""
     log: LogSection = LogSection()
     kubernetes: KubernetesSection | None = None
     """Unset: the operator asks nothing of the Kubernetes API. In the chart, `{}` is enough."""
@@ -92,6 +95,7 @@ class Config(Section):
     def _check(self) -> Self:
         _no_twins("cluster", [c.name for c in self.clusters])
         _no_twins("store", [s.name for s in self.stores])
+        _no_twins("receiver", [n.name for n in self.notifications])
         known = {s.name for s in self.stores}
         for cluster in self.clusters:
             if cluster.store not in known:
@@ -103,6 +107,14 @@ class Config(Section):
                     f"cluster {cluster.name!r}: companions hold private keys, and encryption is off; to keep them in "
                     "clear, say companions.allow_unencrypted: true"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _receivers_know_their_clusters(self) -> Self:
+        known = {c.name for c in self.clusters}
+        for receiver in self.notifications:
+            if unknown := sorted(set(receiver.clusters) - known):
+                raise ValueError(f"receiver {receiver.name!r}: no such cluster: {', '.join(unknown)}")
         return self
 
     def store(self, name: str) -> StoreSection:

@@ -186,11 +186,25 @@ KIT = Group(
     ),
 )
 
+NOTIFY = Group(
+    "notify",
+    "Messages to people, for those without Alertmanager.",
+    (
+        Door(
+            "test",
+            f"{_COMMANDS}.notify.testing",
+            "Send a test message to the receivers of the configuration, and say what became of it.",
+            when_stopped="Some receivers may have got the test message. Nothing else was done.",
+        ),
+    ),
+)
+
 DOORS: tuple[Door | Group, ...] = (
     SNAPSHOT,
     RECOVER,
     DRILL,
     KIT,
+    NOTIFY,
     Door(
         "health",
         f"{_COMMANDS}.health",

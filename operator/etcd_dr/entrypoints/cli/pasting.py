@@ -16,7 +16,7 @@ from etcd_dr.entrypoints.cli.doors import DOORS, Group
 from etcd_dr.entrypoints.cli.global_options import GlobalOptions
 
 _BEYOND = {"version", "demo"}
-_FILE_ONLY = {"operator"}
+_FILE_ONLY = {"operator", "notify test"}
 _ENCODING = {"snapshot save", "snapshot import"}
 _DECODING = {"snapshot verify", "snapshot fetch", "snapshot status", "snapshot import"}
 _END_OF_COMMAND = re.compile(r"[;|)\n]|\.(?:\s|$)|, then ")

@@ -85,6 +85,12 @@ class OperatorMetrics:
             ("cluster", "task", "code"),  # not "job": that is Prometheus' own label of a target
             registry=self.registry,
         )
+        self.notifications = Counter(
+            "etcd_dr_notifications",
+            "Messages to receivers by result: delivered, failed, dropped",
+            ("receiver", "result"),
+            registry=self.registry,
+        )
         self.failing = Gauge(
             "etcd_dr_job_failing",
             "Whether the last run of a task in this process ended with an error",

@@ -41,11 +41,13 @@ from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts, KeeperSlots, KeeperTripwire
 from etcd_dr.entrypoints.operator.leadership_parts import LeadershipCollector, make_leadership, told_lines
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
+from etcd_dr.entrypoints.operator.notification_desk import make_desk
 from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
 from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
 from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
 from etcd_dr.entrypoints.operator.tripwire_metrics import TripwireCollector
 from etcd_dr.errors import ConfigError
+from etcd_dr.ports.leadership import LeadershipMode
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.guard_member import MemberGuard
 
@@ -103,6 +105,7 @@ class OperatorProcess:
         app = build_app(registry=self.metrics.registry, healthz=self.healthz, readyz=self.readyz)
         self._http = HttpServer(app, self._listener)
         self.page = self._make_page()
+        self._desk = make_desk(config, surroundings, board=self.board, metrics=self.metrics, may_speak=self._speaks_of)
         self.keepers = self._make_keepers()
 
     def __enter__(self) -> OperatorProcess:
@@ -125,6 +128,7 @@ class OperatorProcess:
             self._add_jobs(self.keepers[cluster.name], cluster)
         self._scheduler.start()
         self.leadership.start()
+        self._desk.start()
         self._http.start()
         if self.page is not None:
             self.page.start()
@@ -143,11 +147,18 @@ class OperatorProcess:
         waiter = Thread(target=self._end_scheduler, name="stop", daemon=True)
         waiter.start()
         waiter.join(timeout=grace)
+        self._desk.stop()
         self._http.stop()
         is_clean = not waiter.is_alive()
         self.leadership.stop(is_clean=is_clean)  # after the work, so that whoever follows finds it done or given up
         self._surroundings.events.emit("operator.stopped", level="info" if is_clean else "error", is_clean=is_clean)
         return is_clean
+
+    def _speaks_of(self, cluster: str) -> bool:
+        """Whoever leads a cluster speaks of it; while no lease can be had, everybody: twice is better than never."""
+        if self.leadership.mode is LeadershipMode.SURVIVAL:
+            return True
+        return any(standing.cluster == cluster and standing.leads for standing in self.leadership.standings())
 
     def healthz(self) -> Answer:
         """Say whether the scheduler lives and no health round hangs."""

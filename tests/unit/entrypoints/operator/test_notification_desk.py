@@ -1,0 +1,203 @@
+"""The desk: what changes on the board becomes messages, and nobody waits for a receiver."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from etcd_dr.domain.answer import Failure
+from etcd_dr.domain.notifications.ledger import Wishes
+from etcd_dr.domain.notifications.message import Notification
+from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
+from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
+from etcd_dr.entrypoints.operator.notification_desk import NotificationDesk, Outbox, Receiver
+from etcd_dr.errors import NotificationFailed
+from fakes.clock import FakeClock
+from fakes.conditions import message
+from fakes.events import RecordingEvents
+from fakes.notifier import FakeNotifier
+
+FAILING = {"failures": 2, "last_failure": Failure("store.denied", "the key is expired", "Renew it.")}
+WELL = {"failures": 0, "last_failure": None}
+
+
+@dataclass
+class Office:
+    """A desk over a board of two clusters, with one receiver; `look` does by hand what its thread does."""
+
+    wishes: Wishes = field(default_factory=lambda: Wishes(settle=timedelta(0)))
+    may_speak: Callable[[str], bool] = lambda _cluster: True
+
+    def __post_init__(self) -> None:
+        self.clock, self.events, self.notifier = FakeClock(), RecordingEvents(), FakeNotifier()
+        self.board = StatusBoard([ClusterState("prod", "main"), ClusterState("stage", "main")])
+        self.metrics = OperatorMetrics(self.board)
+        self.desk = NotificationDesk(
+            [Receiver(self.notifier, self.wishes, "https://example.com/runbooks/")],
+            board=self.board,
+            metrics=self.metrics,
+            clock=self.clock,
+            events=self.events,
+            may_speak=self.may_speak,
+        )
+
+    def count(self, result: str) -> float | None:
+        labels = {"receiver": "oncall", "result": result}
+        return self.metrics.registry.get_sample_value("etcd_dr_notifications_total", labels)
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Look again until it holds; a minute at most."""
+    turn = threading.Event()
+    for _ in range(6000):
+        if condition():
+            return
+        turn.wait(0.01)
+    raise AssertionError("it never came")
+
+
+def test_change_on_the_board_becomes_a_message_and_its_end_another(office: Office) -> None:
+    """Through the desk's own threads."""
+    office.desk.start()
+    office.board.update("prod", **FAILING)
+    wait_for(lambda: len(office.notifier.delivered) == 1)
+    office.board.update("prod", **WELL)
+    wait_for(lambda: len(office.notifier.delivered) == 2)
+    office.desk.stop()
+
+    [raised] = office.notifier.delivered[0].items
+    assert raised.condition.next_step == "Renew it."
+    assert raised.runbook_url == "https://example.com/runbooks/snapshots.md"
+    assert not office.notifier.delivered[1].is_firing
+    assert office.count("delivered") == 2
+
+
+def test_same_state_is_one_message(office: Office) -> None:
+    """Rounds come every half minute."""
+    sent: list[Notification] = []
+    office.desk._outboxes = dict.fromkeys(office.desk._outboxes, _Kept(sent))  # type: ignore[arg-type]  # keeps instead of sending
+    office.board.update("prod", **FAILING)
+
+    for _ in range(5):
+        office.desk.look()
+        office.clock.advance(30)
+
+    assert len(sent) == 1
+
+
+def test_only_the_leader_of_a_cluster_speaks_of_it() -> None:
+    """And whoever takes over says once more what is still wrong."""
+    leads = {"prod"}
+    office = Office(may_speak=lambda cluster: cluster in leads)
+    sent: list[Notification] = []
+    office.desk._outboxes = dict.fromkeys(office.desk._outboxes, _Kept(sent))  # type: ignore[arg-type]  # keeps instead of sending
+    for cluster in ("prod", "stage"):
+        office.board.update(cluster, **FAILING)
+
+    office.desk.look()
+    spoke_of = [notification.cluster for notification in sent]
+    leads.clear()
+    office.desk.look()
+    leads.add("prod")
+    office.desk.look()
+
+    assert spoke_of == ["prod"]
+    assert [notification.cluster for notification in sent] == ["prod", "prod"]
+
+
+def test_desk_looks_again_when_something_has_settled() -> None:
+    """Without anything happening on the board."""
+    office = Office(wishes=Wishes(settle=timedelta(minutes=5)))
+    office.board.update("prod", **FAILING)
+
+    assert office.desk.look() == office.clock.now() + timedelta(minutes=5)
+
+
+def test_failure_is_counted_and_told_and_the_next_message_is_sent(office: Office) -> None:
+    """Its text names the receiver and no address."""
+    office.notifier.faults.append(NotificationFailed("it answered 503", subject="receiver oncall", next_step="Look."))
+    outbox = Outbox(office.notifier, metrics=office.metrics, events=office.events)
+
+    outbox.send(message())
+    outbox.send(message())
+
+    [told] = office.events.of("notification.failed")
+    assert (told.level, told.fields["error_code"], told.fields["receiver"]) == (
+        "error",
+        "notification.failed",
+        "oncall",
+    )
+    assert (office.count("failed"), office.count("delivered")) == (1, 1)
+
+
+def test_bug_in_a_receiver_is_told_without_its_text(office: Office) -> None:
+    """Nobody knows what a text that nobody foresaw holds."""
+
+    class Broken(FakeNotifier):
+        def deliver(self, notification: Notification) -> None:
+            raise RuntimeError("https://hooks.example.com/s3cr3t")
+
+    Outbox(Broken(), metrics=office.metrics, events=office.events).send(message())
+
+    assert "s3cr3t" not in str(office.events.told)
+    assert office.count("failed") == 1
+
+
+def test_receiver_that_hangs_holds_up_nobody_and_its_overflow_is_counted(office: Office) -> None:
+    """A hundred messages wait, the rest is dropped; jobs and other receivers go on."""
+    begun, released = threading.Event(), threading.Event()
+
+    class Hanging(FakeNotifier):
+        def deliver(self, notification: Notification) -> None:
+            begun.set()
+            released.wait(60)
+
+    outbox = Outbox(Hanging(), metrics=office.metrics, events=office.events)
+    outbox.start()
+    outbox.put(message())
+    assert begun.wait(60)
+    for _ in range(105):
+        outbox.put(message())
+    released.set()
+    outbox.stop()
+
+    assert office.count("dropped") == 5
+    assert office.events.of("notification.dropped")
+
+
+def test_counters_are_there_before_the_first_message(office: Office) -> None:
+    """An increase from nothing is one that Prometheus does not see."""
+    assert [office.count(result) for result in ("delivered", "failed", "dropped")] == [0, 0, 0]
+
+
+def test_without_receivers_nothing_runs() -> None:
+    """Those who have Alertmanager pay nothing."""
+    board = StatusBoard([ClusterState("prod", "main")])
+    before = threading.active_count()
+    desk = NotificationDesk(
+        [], board=board, metrics=OperatorMetrics(board), clock=FakeClock(), events=RecordingEvents()
+    )
+
+    desk.start()
+    desk.stop()
+
+    assert threading.active_count() == before
+
+
+class _Kept:
+    """An outbox that keeps."""
+
+    def __init__(self, sent: list[Notification]) -> None:
+        self._sent = sent
+
+    def put(self, notification: Notification) -> None:
+        self._sent.append(notification)
