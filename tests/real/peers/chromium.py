@@ -18,7 +18,6 @@ import os
 import select
 import shutil
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -68,11 +67,19 @@ class Chromium:
         theirs_in, self._to = (_above(end) for end in os.pipe())
         self._from, theirs_out = (_above(end) for end in os.pipe())
         command = [str(self._program), *_QUIET, f"--user-data-dir={self._profile}", "about:blank"]
-        moved = ["sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", *command]
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                moved, pass_fds=(theirs_in, theirs_out), stdout=log, stderr=log, start_new_session=True
-            )
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        self._pid = os.posix_spawn(
+            self._program,
+            command,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, theirs_in, 3),
+                (os.POSIX_SPAWN_DUP2, theirs_out, 4),
+                (os.POSIX_SPAWN_OPEN, 1, str(self._log), flags, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
         os.close(theirs_in)
         os.close(theirs_out)
         return self
@@ -80,11 +87,13 @@ class Chromium:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with suppress(Exception):
             self.ask("Browser.close")
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=10)
+        end = time.monotonic() + 10
+        while os.waitpid(self._pid, os.WNOHANG) == (0, 0) and time.monotonic() < end:
+            time.sleep(0.02)
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(timeout=10)
+            os.killpg(self._pid, signal.SIGKILL)  # its own session: nobody else's processes are in it
+        with suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)
         os.close(self._to)
         os.close(self._from)
 

@@ -6,7 +6,8 @@ member or an object of a bucket may be called anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,10 @@ from etcd_dr.entrypoints.cli.human import age, duration, plain, size
 from etcd_dr.entrypoints.cli.pasting import Paste, parts
 
 DASH = "\N{EN DASH}"
+_STOCK_COMMAND = re.compile(
+    r"\b(?:age-keygen|crictl|etcdctl|etcdutl|journalctl|kubectl|openssl|systemctl|talosctl) "
+    r"(?:-|[a-z])(?:(?![;|()\n]|\.(?:\s|$)|, ).)*"
+)
 _TEMPLATES = ("overview.html", "cluster.html", "login.html", "message.html")
 
 
@@ -44,10 +49,21 @@ class Renderer:
 
 
 def commands(text: str, cluster: str = "") -> list[tuple[str, bool]]:
-    """Return a next step in pieces, commands apart and completed with the cluster's name."""
+    """Return a next step in pieces, commands apart; those of ours are completed with the cluster's name."""
     completed = Paste(GlobalOptions(cluster=cluster or None)).completed(text)
     lines = [line.strip() for line in completed.splitlines() if line.strip()]
-    return [piece for line in lines for piece in parts(f"{line} ")]
+    pieces = [piece for line in lines for piece in parts(f"{line} ")]
+    return [part for piece, is_ours in pieces for part in ([(piece, True)] if is_ours else _stock_commands(piece))]
+
+
+def _stock_commands(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the pieces of a text, calls of the programs that next steps speak of apart."""
+    place = 0
+    for found in _STOCK_COMMAND.finditer(text):
+        yield text[place : found.start()], False
+        yield found[0].rstrip(), True
+        place = found.start() + len(found[0].rstrip())
+    yield text[place:], False
 
 
 def clock(moment: datetime | None) -> str:
