@@ -9,15 +9,18 @@ from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.domain.objectives import Objectives
 from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.domain.schedule import CronSchedule
+from etcd_dr.domain.tripwire import TripwireTerms
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
-from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts
+from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts, KeeperTripwire
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
 from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
 from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
+from etcd_dr.entrypoints.operator.tripwire_metrics import TripwireCollector
 from etcd_dr.ports.leadership import Leadership
 from etcd_dr.workflows.check_health import HealthWatch
+from etcd_dr.workflows.count_live_keys import KeyCounter
 from etcd_dr.workflows.observe_cluster import ClusterObserver
 from etcd_dr.workflows.verify_snapshot import VerifyPorts
 from scenarios.snapshot_world import SnapshotWorld
@@ -33,6 +36,7 @@ class OperatorWorld(SnapshotWorld):
         self.drills: KeeperDrills | None = None
         self.leadership: Leadership = SoleLeadership(["prod"], self.cancellation)
         self.objectives = Objectives()
+        self.tripwire = TripwireTerms()
         self.restart()
 
     def restart(self) -> None:
@@ -44,10 +48,12 @@ class OperatorWorld(SnapshotWorld):
             drill_max_age=timedelta(days=8),
             objectives=self.objectives,
             policy=self.policy,
+            tripwire=self.tripwire,
         )
         self.board = StatusBoard([state])
         self.metrics = OperatorMetrics(self.board)
         self.metrics.registry.register(ObjectiveCollector(self.board, self.clock))
+        self.metrics.registry.register(TripwireCollector(self.board, self.clock))
         self.metrics.registry.register(ReadinessCollector(self.board, self.clock))
         self.keeper = ClusterKeeper(self._parts())
 
@@ -82,6 +88,10 @@ class OperatorWorld(SnapshotWorld):
             schedule=CronSchedule("0 * * * *", "UTC", "prod"),
             verified_fraction=0.5,
             drills=self.drills,
+            tripwire=KeeperTripwire(
+                terms=self.tripwire,
+                counter=KeyCounter(self.connector, clock=self.clock, ignored=("/registry/events/",)),
+            ),
         )
 
     def _verification(self) -> VerifyPorts:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from threading import Lock
 
-from etcd_dr.domain.catalogue import Snapshot
+from etcd_dr.domain.catalogue import Pin, Snapshot
 from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.reverification import choose_for_reverification
 from etcd_dr.domain.selection import parse_selector, select
@@ -29,9 +29,9 @@ from etcd_dr.entrypoints.operator.tripwire_runs import TripwireRuns
 from etcd_dr.errors import ObjectMissing
 from etcd_dr.ports.leadership import Term
 from etcd_dr.workflows.drill_restore import DrillOutcome
+from etcd_dr.workflows.pin_snapshot import pin_snapshot
 from etcd_dr.workflows.settle_slot import sweep_claims
 from etcd_dr.workflows.sweep_uploads import sweep_uploads
-from etcd_dr.workflows.take_snapshot import SnapshotOutcome
 from etcd_dr.workflows.verify_snapshot import verify_snapshot
 
 
@@ -50,6 +50,7 @@ class ClusterKeeper:
             parts, door=self._door, reader=self._reader, drills=self._drills, deleting=self._deleting
         )
         self._tripwire = TripwireRuns(parts, door=self._door, reader=self._reader, runs=self._runs)
+        self._runs.before_retention = self._tripwire.look_before_retention
 
     def check_health(self) -> None:
         """Make one health round."""
@@ -71,9 +72,23 @@ class ClusterKeeper:
         """Count the live keys, and keep the last good snapshot when many have vanished."""
         self._tripwire.look()
 
-    def save_now(self, term: Term, *, taken_by: str, labels: Mapping[str, str]) -> SnapshotOutcome:
-        """Take a snapshot that somebody asked for. Unlike the jobs, raises EtcdDrError."""
-        return self._runs.take_on_demand(term, reason="on-demand", taken_by=taken_by, labels=labels)
+    def save_now(
+        self, term: Term, *, taken_by: str, labels: Mapping[str, str], pin_reason: str | None = None
+    ) -> Snapshot:
+        """Take a snapshot that somebody asked for, and pin it where a reason is given.
+
+        Unlike the jobs, raises EtcdDrError.
+        """
+        snapshot = self._runs.take_on_demand(term, reason="on-demand", taken_by=taken_by, labels=labels).snapshot
+        if pin_reason is not None:
+            snapshot = replace(snapshot, pin=self._pin(snapshot, taken_by, pin_reason))
+        self._reader.read()
+        return snapshot
+
+    def find_labelled(self, key: str, value: str) -> Snapshot | None:
+        """Return the newest snapshot of the store whose manifest has the label. Raises StoreError."""
+        found = self._reader.read().snapshots
+        return next((each for each in reversed(found) if each.manifest.labels.get(key) == value), None)
 
     def drill_now(self, term: Term, *, selector: str, taken_by: str, labels: Mapping[str, str]) -> DrillOutcome:
         """Drill what `selector` names, `fresh`, or as it comes (empty). Unlike the jobs, raises EtcdDrError."""
@@ -123,6 +138,18 @@ class ClusterKeeper:
                     events=self._parts.surroundings.events,
                 )
                 sweep_claims(self._parts.store, self._parts.layout, now=self._clock.now())
+
+    def _pin(self, snapshot: Snapshot, pinned_by: str, reason: str) -> Pin:
+        parts = self._parts
+        return pin_snapshot(
+            parts.store,
+            parts.layout,
+            snapshot.id,
+            pinned_by=pinned_by,
+            reason=reason,
+            now=self._clock.now(),
+            events=parts.surroundings.events,
+        )
 
     def _verify(self, snapshot: Snapshot, term: Term) -> None:
         parts = self._parts

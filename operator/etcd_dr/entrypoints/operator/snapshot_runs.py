@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -36,7 +36,10 @@ _LOOK_UP_SECONDS = 1.0
 
 
 class SnapshotRuns:
-    """`deleting` is held over retention. Public methods may be called from any thread."""
+    """`deleting` is held over retention. Public methods may be called from any thread.
+
+    `before_retention` is called each time with the new snapshot in the catalogue: what is needed still can be pinned.
+    """
 
     def __init__(
         self, parts: KeeperParts, *, door: JobDoor, reader: CatalogueReader, drills: DrillRuns, deleting: Lock
@@ -49,6 +52,7 @@ class SnapshotRuns:
         self._saving = Lock()
         self._turns = SlotTurns(parts)
         self._clock = parts.surroundings.clock
+        self.before_retention: Callable[[Term], None] | None = None
 
     def look_at_schedule(self) -> None:
         """Take a snapshot if one is due, then see to it that the next look comes in time."""
@@ -195,6 +199,9 @@ class SnapshotRuns:
     def _retain(self, catalogue: Catalogue, term: Term) -> Catalogue:
         """Apply retention and return the catalogue as it is then. A failure is no reason to repeat the snapshot."""
         parts = self._parts
+        if self.before_retention is not None:
+            self.before_retention(term)
+            catalogue = parts.board.of(parts.cluster).catalogue or catalogue
         with self._door.job("retention"), self._deleting:
             outcome = apply_retention(
                 parts.store,

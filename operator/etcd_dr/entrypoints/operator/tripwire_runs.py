@@ -2,6 +2,7 @@
 
 - A trip pins the last good snapshot, takes another one of what is left, and is told by the pin from then on: the next
   health round finds it in the catalogue, and so does every other process.
+- It also looks after each snapshot, before retention: the last good one may be the next to go.
 - What fails is tried again at the next look, because the fall is forgotten only when all of it is done.
 - A slow count is made more rarely: it is never under way for more than half a percent of the time.
 """
@@ -9,6 +10,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from threading import Lock
 
 from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.catalogue import Snapshot
@@ -34,10 +36,11 @@ from etcd_dr.workflows.pin_snapshot import pin_snapshot
 
 _QUIET = timedelta(minutes=15)  # a deletion that goes on is one deletion
 _REST_PER_COUNT = 200
+_REASON = "mass-deletion"
 
 
 class TripwireRuns:
-    """Looks at one cluster's keys; one look at a time. `look` raises nothing."""
+    """Looks at one cluster's keys; one look at a time, from any thread. Public methods raise nothing."""
 
     def __init__(self, parts: KeeperParts, *, door: JobDoor, reader: CatalogueReader, runs: SnapshotRuns) -> None:
         self._parts = parts
@@ -45,6 +48,7 @@ class TripwireRuns:
         self._door = door
         self._reader = reader
         self._runs = runs
+        self._mutex = Lock()
         self._forget()
         self._told: KeyFall | None = None
         self._rests_until = 0.0
@@ -59,10 +63,19 @@ class TripwireRuns:
             if term is None:
                 self._forget()
                 return
-            with self._door.job("tripwire"):
-                fall = self._find(tripwire)
-                if fall is not None:
-                    self._trip(fall, tripwire.terms, term)
+            self._look(tripwire, term)
+
+    def look_before_retention(self, term: Term) -> None:
+        """Look now, whatever the rest: what vanished since the last look must not lose its snapshot to retention."""
+        if self._parts.tripwire is not None:
+            self._rests_until = 0.0
+            self._look(self._parts.tripwire, term)
+
+    def _look(self, tripwire: KeeperTripwire, term: Term) -> None:
+        with self._mutex, self._door.job("tripwire"):
+            fall = self._find(tripwire)
+            if fall is not None:
+                self._trip(fall, tripwire.terms, term)
 
     def _forget(self) -> None:
         self._readings: tuple[KeyReading, ...] = ()
@@ -122,8 +135,10 @@ class TripwireRuns:
             )
             if good is not None:
                 self._pin(good, fall)
-            if catalogue.newest is None or catalogue.newest.taken_at < fall.at:
-                self._runs.take_now(term, reason="mass-deletion", labels={"tripwire": "mass-deletion"})
+            has_one = catalogue.newest is not None and catalogue.newest.taken_at >= fall.at
+            if not has_one and not self._runs.take_now(term, reason=_REASON, labels={"tripwire": _REASON}):
+                self._reader.read()
+                return  # a run is under way; the fall is still remembered, and the next look comes after it
             self._reader.read()
         self._told = fall
         self._quiet_until = self._clock.now() + _QUIET

@@ -14,12 +14,14 @@ from etcd_dr.domain.certificate import CertificateRole
 from etcd_dr.domain.cluster import Alarm
 from etcd_dr.domain.health import Finding, HealthReport, Severity
 from etcd_dr.domain.health_rules import CODES, evaluate
+from etcd_dr.domain.key_count import KeyFall
 from etcd_dr.domain.member_metrics import Histogram
 from etcd_dr.domain.objectives import Objectives
 from etcd_dr.domain.objectives.rpo import Outlook
 from etcd_dr.domain.observation import ClockReading, EndpointObservation, HttpChecks, HttpHealth, Observation
 from etcd_dr.domain.proof import HashKvWitness
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
+from etcd_dr.domain.tripwire import Trip
 from fakes.clock import MORNING
 from fakes.objectives import standing
 from fakes.observations import (
@@ -44,6 +46,7 @@ SLOW_DISK = Histogram(((0.008, 10.0), (0.512, 900.0), (1.024, 1000.0), (float("i
 TOLERABLE_DISK = Histogram(((0.008, 10.0), (0.512, 1000.0), (1.024, 1000.0), (float("inf"), 1000.0)))
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+FALL = KeyFall(keys_before=2000, before_at=MORNING - HOUR, keys_after=500, at=MORNING)
 
 
 def facts(**changes: Any) -> SnapshotFacts:
@@ -567,6 +570,24 @@ CASES = [
         stored=facts(objectives=standing(HOUR, objectives=Objectives(rto=HOUR))),
         stored_silent=facts(objectives=standing(HOUR, objectives=Objectives())),
         evidence={"basis": "estimate"},
+    ),
+    Case(
+        "data.mass_deletion",
+        C,
+        None,
+        fires=healthy(),
+        stored=facts(trip=Trip(FALL, "20260820T020000Z-aaaa", MORNING, "20260820T030000Z-bbbb")),
+        stored_silent=facts(),
+        evidence={"keys_before": 2000, "keys_after": 500, "lost_percent": 75.0, "pinned_id": "20260820T020000Z-aaaa"},
+    ),
+    Case(
+        "data.keys_uncounted",
+        N,
+        None,
+        fires=healthy(),
+        stored=facts(keys_failure=Failure("etcd.denied", "permission denied")),
+        stored_silent=facts(),
+        evidence={"error_code": "etcd.denied"},
     ),
     Case(
         "store.marker_damaged",
