@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from etcd_dr.adapters.local_cluster import LocalCluster
-from etcd_dr.adapters.local_cluster.child import start_child
+from real.operator_process import DEADLINE_SECONDS, OperatorUnderTest
 from real.peers.tcp_proxy import TcpProxy
-
-DEADLINE_SECONDS = 60
-
-
-class OperatorUnderTest:
-    """One running `etcd-dr operator` with its log."""
-
-    def __init__(self, directory: Path, config: dict[str, Any]) -> None:
-        self.directory = directory
-        self.config_file = directory / "etcd-dr.yaml"
-        self.config_file.write_text(yaml.safe_dump(config))
-        self.log_file = directory / "operator.log"
-        command = Path(sys.executable).with_name("etcd-dr")
-        self.process = start_child([command, "operator", "--config", self.config_file], log=self.log_file)
-
-    @property
-    def events(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.log_file.read_text().splitlines()]
-
-    def of(self, event: str) -> list[dict[str, object]]:
-        return [told for told in self.events if told["event"] == event]
-
-    def wait_for(self, condition: Callable[[], object], what: str) -> None:
-        """Look again every 50 ms until the condition holds, or fail with the log."""
-        end = time.monotonic() + DEADLINE_SECONDS
-        while not condition():
-            assert self.process.poll() is None, f"the operator ended: {self.log_file.read_text()[-3000:]}"
-            assert time.monotonic() < end, f"no {what}: {self.log_file.read_text()[-3000:]}"
-            time.sleep(0.05)
-
-    def get(self, path: str) -> str:
-        address = self.of("operator.started")[0]["listen"]
-        with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as response:
-            return response.read().decode()
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=40)
 
 
 def settings(cluster: LocalCluster, directory: Path, **more: object) -> dict[str, Any]:
