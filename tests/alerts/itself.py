@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.case import Case, Fired, Growing, steps
+from alerts.case import Case, Fired, Growing, Values, steps
 
 BUILD = 'etcd_dr_build_info{version="1"}'
 ROUND = 'etcd_dr_health_round_timestamp_seconds{cluster="prod"}'
@@ -16,6 +16,18 @@ _ABSENT = Fired(
 def failing(task: str) -> str:
     return f'etcd_dr_job_failing{{cluster="prod", task="{task}"}}'
 
+
+def leads(pod: str, value: Values) -> dict[str, Values]:
+    return {f'etcd_dr_leader{{cluster="prod", pod="{pod}"}}': value}
+
+
+def mode(holds: str) -> dict[str, Values]:
+    return {f'etcd_dr_leadership_mode{{mode="{each}"}}': each == holds for each in ("sole", "leases", "survival")}
+
+
+_NOBODY = Fired(
+    "No process of etcd-dr leads prod. It is watched, and nobody takes or verifies its snapshots.", {"cluster": "prod"}
+)
 
 ITSELF = (
     Case("EtcdDRMetricsAbsent", "nothing was ever scraped", 20, {}, (_ABSENT,)),
@@ -45,6 +57,44 @@ ITSELF = (
             'etcd_dr_health_round_timestamp_seconds{cluster="prod", pod="b"}': 1190,
         },
     ),
+    Case("EtcdDRNoLeader", "ten minutes", 11, {**leads("a", 0), **leads("b", 0)}, (_NOBODY,)),
+    Case("EtcdDRNoLeader", "one of two leads", 60, {**leads("a", 0), **leads("b", 1)}),
+    Case(
+        "EtcdDRNoLeader",
+        "a hand-over",
+        60,
+        {**leads("a", steps((0, 1), (30, 0))), **leads("b", steps((0, 0), (35, 1)))},
+    ),
+    Case("EtcdDRNoLeader", "in survival mode nobody leads", 60, {**leads("a", 0), **mode("survival")}),
+    Case(
+        "EtcdDRSeveralLeaders",
+        "two processes without leases",
+        16,
+        {**leads("a", 1), **leads("b", 1)},
+        (
+            Fired(
+                "2 processes of etcd-dr lead prod. They run without leases (no config.kubernetes) or in different "
+                "namespaces, and do all work twice.",
+                {"cluster": "prod"},
+            ),
+        ),
+    ),
+    Case("EtcdDRSeveralLeaders", "one leads", 60, {**leads("a", 1), **leads("b", 0)}),
+    Case(
+        "EtcdDRSurvivalMode",
+        "ten minutes",
+        11,
+        mode("survival"),
+        (
+            Fired(
+                "etcd-dr cannot reach the Kubernetes API, and goes on without it. Health, metrics and scheduled "
+                "snapshots go on; requests by kubectl, verification and drills wait.",
+                {"mode": "survival"},
+            ),
+        ),
+    ),
+    Case("EtcdDRSurvivalMode", "leases", 60, mode("leases")),
+    Case("EtcdDRSurvivalMode", "one process only", 60, mode("sole")),
     Case(
         "EtcdDRJobFailing",
         "verification fails",

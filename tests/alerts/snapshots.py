@@ -244,4 +244,71 @@ _STORE = (
     Case("EtcdDRRetentionBlocked", "nothing is refused", _DAY + 60, {REFUSED: 7}, step=4),
 )
 
-SNAPSHOTS = (*_STALE, *_NEVER, *_FAILING, *_POINTS, *_DAMAGE, *_SIZES, *_STORE)
+VANISHED = f"etcd_dr_mass_deletion{{{_PLACE}}}"
+
+
+def answer(holds: str, *, pod: str = "") -> dict[str, float]:
+    own = f', pod="{pod}"' if pod else ""
+    return {
+        f'etcd_dr_recoverable{{{_PLACE}, answer="{each}"{own}}}': each == holds
+        for each in ("yes", "yes-but", "unknown", "no")
+    }
+
+
+def reason(code: str) -> str:
+    return f'etcd_dr_recoverable_reason{{{_PLACE}, code="{code}", weight="reservation"}}'
+
+
+_RECOVERABLE = (
+    Case(
+        "EtcdDRMassDeletion",
+        "noticed",
+        1,
+        {VANISHED: 1},
+        (
+            Fired(
+                "Many keys of prod have vanished. "
+                "The last good snapshot is pinned, and one was taken of what is left. Restore nothing yet.",
+                PLACE,
+            ),
+        ),
+    ),
+    Case("EtcdDRMassDeletion", "somebody said that it was meant", 30, {VANISHED: steps((0, 1), (20, 0))}),
+    Case(
+        "EtcdDRCompanionsMissing",
+        "asked for and not there",
+        31,
+        {reason("companions.missing"): 1},
+        (
+            Fired(
+                "The newest snapshot of prod lacks files that a recovery needs beside the database. "
+                "Certificates, manifests or the encryption configuration were asked for and are not in it.",
+                PLACE,
+            ),
+        ),
+    ),
+    Case("EtcdDRCompanionsMissing", "nobody asked for them", 60, {reason("companions.not_kept"): 1}),
+    Case(
+        "EtcdDRNotRecoverable",
+        "no",
+        31,
+        answer("no"),
+        (
+            Fired(
+                "prod could not be recovered right now. "
+                "There is nothing proven in main to begin with; etcd-dr readiness says why.",
+                PLACE,
+            ),
+        ),
+    ),
+    Case("EtcdDRNotRecoverable", "yes, but", 60, answer("yes-but")),
+    Case("EtcdDRNotRecoverable", "nobody can tell", 60, answer("unknown")),
+    Case(
+        "EtcdDRNotRecoverable",
+        "one replica has not read the store since",
+        60,
+        {**answer("no", pod="a"), **answer("yes", pod="b")},
+    ),
+)
+
+SNAPSHOTS = (*_STALE, *_NEVER, *_FAILING, *_POINTS, *_DAMAGE, *_SIZES, *_STORE, *_RECOVERABLE)
