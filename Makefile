@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 TOOLS := PYTHONPATH=tests $(BIN)/python -m tools
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format tools tools-least tools-all envtest bench lock stubs clean
+.PHONY: help demo test test-all check format tools tools-least tools-all envtest image-tree chart bench lock stubs clean
 
 help: ## list the doors
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,14 +50,22 @@ format: $(READY) ## let ruff lay out the code and repair what it can
 tools: $(READY) ## fetch the stock programs for demo and test (etcd 3.4 and 3.5, Prometheus, age, zstd); seconds
 	@$(TOOLS) --tests
 
+# The demo needs one etcd, and nobody should wait for more.
 tools-least: $(READY)
 	@$(TOOLS)
 
-tools-all: $(READY) ## the same, and build etcd 3.6 and 3.7 where Go is installed; minutes, once
+tools-all: $(READY) ## the same, Kubernetes' schemas, and etcd 3.6 and 3.7 built where Go is installed; minutes, once
 	@$(TOOLS) --all
 
 envtest: $(READY) ## a kube-apiserver for the tests that need one: what is at hand, else built where Go is; minutes, once
 	@PYTHONPATH=tests $(BIN)/python -m tools.envtest
+
+image-tree: ## what the image holds, without a container engine: build/image/etcd-dr, and etcd/ where Go is installed
+	rm -rf build/image
+	PYTHON='$(PYTHON)' sh deploy/image/image-tree.sh build/image
+
+chart: $(READY) tools ## make anew what is made from the chart: schema, README, plain manifests, golden rendering
+	@for made in chart_schema chart_values_page chart_renderings; do PYTHONPATH=tests $(BIN)/python -m tools.$$made || exit; done
 
 bench: $(READY) tools ## the measurements, side by side with etcd's own tools
 	@for script in tests/bench/bench_*.py; do \

@@ -7,8 +7,9 @@
     .tools/bin/{sshd,busybox}, .tools/lib            a real ssh server, and the poorest node that it may serve
 
     .tools/envtest/kube-apiserver                    unpacked where a packed one is at hand (tools/envtest.py)
+    .tools/kubernetes-validate                       schemas of Kubernetes' own kinds, for the chart's manifests
 
 Standard library only: this runs before anything is installed. One module per place that programs come from; each
 place may fail (no such distribution, no network, no compiler) and says so in one line while the others go on.
-`make tools` takes what is quick; `make tools-all` also builds what has to be compiled.
+`make demo` takes one etcd; `make tools` what is quick; `make tools-all` also what few tests need or has to be compiled.
 """

@@ -19,4 +19,8 @@ image=deploy/image
 resolve pyproject.toml --constraints "$lock" --no-annotate --output-file $image/requirements.lock --upgrade
 python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
   resolve - --constraints "$lock" --no-annotate --output-file $image/build.lock --upgrade
+# What only the tests of the chart need, outside .venv.
+resolve - --constraints "$lock" --no-annotate --output-file tests/tools/kubernetes-validate.lock --upgrade <<END
+kubernetes-validate>=1.37
+END
 echo "make: $lock, $image/requirements.lock and $image/build.lock are resolved; install the first with: make test" >&2

@@ -125,6 +125,14 @@ class Place:
         self._stamp(source, entry)
         return entry
 
+    def put_directory(self, source: str, whole: Path) -> Path:
+        """Move a finished directory into the place, over an older one."""
+        entry = self.root / whole.name
+        shutil.rmtree(entry, ignore_errors=True)
+        whole.rename(entry)
+        self._stamp(source, entry)
+        return entry
+
     def put_library(self, library: Path) -> Path:
         """Copy one shared library into `lib/`, under the name it is asked for, over an older one."""
         entry = self.root / "lib" / library.name
