@@ -37,7 +37,7 @@ def lead_to_the_last_word(child: pexpect.spawn[str]) -> str:
     return str(child.match.group(1))
 
 
-@pytest.mark.parametrize("term", ["dumb", "xterm-256color"])
+@pytest.mark.parametrize("term", ["dumb", pytest.param("xterm-256color", marks=pytest.mark.matrix)])
 def test_person_is_led_to_a_healthy_cluster(nodes: Nodes, term: str) -> None:
     """Four screens, plain text on a dumb terminal, and at the end what was lost and how long it took."""
     nodes.fill_and_save()
@@ -98,6 +98,7 @@ def test_program_recovers_without_questions(nodes: Nodes) -> None:
     assert list(differences(documented["recover status"], status.document)) == []
 
 
+@pytest.mark.matrix
 def test_second_disaster_is_recovered_like_the_first(nodes: Nodes) -> None:
     """The second bump supersedes the record of the first: etcd, the reader and the prediction agree on the hash."""
     nodes.fill_and_save()
@@ -222,7 +223,9 @@ def test_signal_at_a_question_or_before_it_stops_there(nodes: Nodes, number: sig
     assert nodes.cli("recover", "status", "-o", "json").document["recoveries"] == []
 
 
-@pytest.mark.parametrize("back", [False, True], ids=["resume", "abort"])
+@pytest.mark.parametrize(
+    "back", [pytest.param(False, id="resume"), pytest.param(True, id="abort", marks=pytest.mark.matrix)]
+)
 def test_interrupt_leaves_a_recovery_that_goes_on_or_back(nodes: Nodes, *, back: bool) -> None:
     """Ctrl-C in the middle: the journal says where it stands, and both ways lead to a whole state."""
     nodes.fill_and_save()

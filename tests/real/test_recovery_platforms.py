@@ -41,6 +41,7 @@ def corrupt(plane: Plane, *names: str) -> None:
         member.kill()
 
 
+@pytest.mark.matrix
 def test_two_corrupt_members_of_three_come_back_from_a_snapshot(rig: RecoveryRig, plane: Plane) -> None:
     """Writers are fenced and come back, old data lies aside on each node, and the cluster is the planned one."""
     rig.fill(20)

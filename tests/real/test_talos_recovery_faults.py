@@ -18,6 +18,7 @@ from real.talos_site import Site, kinds
 MakeDouble = Callable[..., TalosDouble]
 
 
+@pytest.mark.matrix
 def test_not_ready_yet_is_asked_again(talos_double: MakeDouble, tmp_path: Path) -> None:
     """Talos says that its time is not in sync, or that it is not ready: neither is a failure for two minutes."""
     double = talos_double(nodes=1)
@@ -36,6 +37,7 @@ def test_not_ready_yet_is_asked_again(talos_double: MakeDouble, tmp_path: Path) 
     assert site.has_the_treasure()
 
 
+@pytest.mark.matrix
 def test_remains_of_a_failed_restore_are_wiped_by_the_next_run(talos_double: MakeDouble, tmp_path: Path) -> None:
     """The failure has Talos' own words; what it left behind would make every further Bootstrap say AlreadyExists."""
     double = talos_double(nodes=1)
@@ -77,6 +79,7 @@ def test_an_upload_that_breaks_is_begun_again_and_then_told(talos_double: MakeDo
     assert site.has_the_treasure()
 
 
+@pytest.mark.matrix
 def test_a_node_that_reboots_after_bootstrap_is_bootstrapped_again(talos_double: MakeDouble, tmp_path: Path) -> None:
     """A reboot makes it forget that it was to restore; it would wait for a cluster for ever."""
     double = talos_double(nodes=1)
@@ -126,6 +129,7 @@ def test_a_node_that_hangs_is_waited_for_and_named(talos_double: MakeDouble, tmp
     assert double.machines[2].address in restore["obstacle"]
 
 
+@pytest.mark.matrix
 def test_etcds_own_partition_is_wiped_too(talos_double: MakeDouble, tmp_path: Path) -> None:
     """From 1.14 etcd's data may be on a partition that a wipe of EPHEMERAL alone would leave."""
     double = talos_double(release="1.14.0", etcd_volume=True, nodes=2)

@@ -24,6 +24,7 @@ def candidates(site: Site, *words: object) -> dict[str, dict[str, Any]]:
     return {each["way"]: each for each in done.document["candidates"]}
 
 
+@pytest.mark.matrix
 def test_a_survivor_is_copied_wiped_and_rebuilt_from(talos_double: MakeDouble, tmp_path: Path) -> None:
     """Two of three lost their disks: what the third has, and no snapshot has, is kept; the copy lies here."""
     double = talos_double()
@@ -185,6 +186,7 @@ def test_a_node_that_is_off_stands_against_a_new_cluster(talos_double: MakeDoubl
     assert said["restore"]["obstacle"] == ""
 
 
+@pytest.mark.matrix
 def test_a_node_whose_etcd_stands_still_is_rebooted(talos_double: MakeDouble, tmp_path: Path) -> None:
     """etcd cannot be started through Talos; a reboot does it, and no data is touched."""
     double = talos_double(nodes=1)
