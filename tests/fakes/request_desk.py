@@ -68,6 +68,14 @@ class FakeRequestDesk:
         """Change something of no meaning in it, as a person who adds a label."""
         return self._keep(self._kept[request.kind, request.name])
 
+    def go(self, failure: EtcdDrError) -> None:
+        """Fail every call from now on."""
+        self.failure = failure
+
+    def replace_as_it_is(self, request: Request) -> Request:
+        """Let a request be what no schema would let in."""
+        return self._keep(request)
+
     def now(self, request: Request) -> Request:
         """Return the request as it is, without a call that may fail."""
         return self._kept[request.kind, request.name]

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
 from etcd_dr.domain.request import Request, SnapshotAnswer
 from etcd_dr.domain.request_status import snapshot_answer
+
+_WRITTEN_WITHIN = timedelta(minutes=1)  # a record is written in two calls, and seen a moment later
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,9 @@ class RecordChanges:
     to_remove: tuple[Request, ...]
 
 
-def plan_records(catalogue: Catalogue, seen: Iterable[Request], *, store: str, limit: int) -> RecordChanges:
+def plan_records(
+    catalogue: Catalogue, seen: Iterable[Request], *, store: str, limit: int, now: datetime
+) -> RecordChanges:
     """Return what makes the records of the catalogue's cluster right; `seen` are requests and records of any."""
     of_cluster = [each for each in seen if each.cluster == catalogue.cluster]
     shown_by_requests = {
@@ -37,14 +42,16 @@ def plan_records(catalogue: Catalogue, seen: Iterable[Request], *, store: str, l
             for snapshot_id, snapshot in wanted.items()
             if snapshot_id not in records or records[snapshot_id].answer != snapshot_answer(snapshot, store=store)
         ),
-        to_remove=tuple(each for each in of_cluster if each.is_record and not _stays(each, records, wanted)),
+        to_remove=tuple(each for each in of_cluster if each.is_record and not _stays(each, records, wanted, now)),
     )
 
 
-def _stays(record: Request, records: dict[str, Request], wanted: dict[str, Snapshot]) -> bool:
-    """A record stays where its snapshot is wanted and no other record shows it; one that says nothing yet may."""
+def _stays(record: Request, records: dict[str, Request], wanted: dict[str, Snapshot], now: datetime) -> bool:
+    """A record stays where its snapshot is wanted and no other record shows it; one that says nothing, for a moment."""
+    if record.answer is None:
+        return now - record.created_at < _WRITTEN_WITHIN
     snapshot_id = _id(record.answer)
-    return record.answer is None or (snapshot_id in wanted and records[snapshot_id].uid == record.uid)
+    return snapshot_id in wanted and records[snapshot_id].uid == record.uid
 
 
 def _id(answer: object) -> str:

@@ -44,6 +44,7 @@ from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.entrypoints.operator.notification_desk import make_desk
 from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
 from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
+from etcd_dr.entrypoints.operator.requests import make_clerk
 from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
 from etcd_dr.entrypoints.operator.tripwire_metrics import TripwireCollector
 from etcd_dr.errors import ConfigError
@@ -107,6 +108,14 @@ class OperatorProcess:
         self.page = self._make_page()
         self._desk = make_desk(config, surroundings, board=self.board, metrics=self.metrics, may_speak=self._speaks_of)
         self.keepers = self._make_keepers()
+        self._clerk = make_clerk(
+            config,
+            surroundings,
+            keepers=self.keepers,
+            board=self.board,
+            leadership=self.leadership,
+            registry=self.metrics.registry,
+        )
 
     def __enter__(self) -> OperatorProcess:
         return self
@@ -129,6 +138,8 @@ class OperatorProcess:
         self._scheduler.start()
         self.leadership.start()
         self._desk.start()
+        if self._clerk is not None:
+            self._clerk.start()
         self._http.start()
         if self.page is not None:
             self.page.start()
@@ -181,6 +192,8 @@ class OperatorProcess:
         return Answer(ready, (*lines, *told_lines(self.leadership)))
 
     def _end_scheduler(self) -> None:
+        if self._clerk is not None:
+            self._clerk.stop()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
