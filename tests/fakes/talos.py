@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -61,6 +61,7 @@ class FakeNode:
     address: str
     members: tuple[Member, ...] = ()
     status: MemberStatus | None = None
+    alarms: tuple[Alarm, ...] = ()
     reports: tuple[ServiceReport, ...] = ()
     published: dict[tuple[str, str], Resource] = field(default_factory=dict)
     directories: dict[str, tuple[FileEntry, ...]] = field(default_factory=dict)
@@ -98,7 +99,7 @@ class FakeNode:
 
     def etcd_alarms(self, *, deadline: float) -> tuple[Alarm, ...]:
         self._ask("EtcdAlarmList")
-        return ()
+        return self.alarms
 
     def resource(self, kind: ResourceKind, id: str, *, deadline: float) -> Resource | None:  # noqa: A002 - Talos' word
         self._ask(f"Get {kind.type}")
@@ -161,6 +162,15 @@ class FakeNode:
 
     def remove_member(self, member_id: int, *, deadline: float) -> None:
         self._ask("EtcdRemoveMemberByID")
+
+    def defragment(self, *, deadline: float) -> None:
+        self._ask("EtcdDefragment")
+        if self.status is not None and self.status.db_in_use_bytes is not None:
+            self.status = replace(self.status, db_size_bytes=self.status.db_in_use_bytes)
+
+    def disarm_alarms(self, *, deadline: float) -> None:
+        self._ask("EtcdAlarmDisarm")
+        self.alarms = ()
 
     @contextmanager
     def events(

@@ -148,6 +148,7 @@ class TalosEvent:
 
 MACHINE_TYPE = ResourceKind("config", "MachineTypes.config.talos.dev")
 MACHINE_CONFIG = ResourceKind("config", "MachineConfigs.config.talos.dev", is_sensitive=True)
+_DEFAULT_QUOTA_BYTES = 2 << 30  # server/embed/config.go; Talos sets none
 ETCD_SPEC = ResourceKind("etcd", "EtcdSpecs.etcd.talos.dev")
 MACHINE_STATUS = ResourceKind("runtime", "MachineStatuses.runtime.talos.dev")
 TIME_STATUS = ResourceKind("runtime", "TimeStatuses.v1alpha1.talos.dev")
@@ -161,3 +162,15 @@ DATA_DIRECTORY = "/var/lib/etcd"
 DATABASE_FILE = "/var/lib/etcd/member/snap/db"
 BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
 API_PORT = 50000
+
+
+def etcd_quota_bytes(spec: object) -> int:
+    """Return the quota of the database from a node's EtcdSpec; etcd's default (2 GiB) where it says none.
+
+    1.14 takes several values for one argument, and the last one counts.
+    """
+    arguments = spec.get("extraArgs") if isinstance(spec, dict) else None
+    said = arguments.get("quota-backend-bytes") if isinstance(arguments, dict) else None
+    if isinstance(said, list):
+        said = said[-1] if said else None
+    return int(said) if isinstance(said, str | int) and str(said).isdigit() and int(said) else _DEFAULT_QUOTA_BYTES

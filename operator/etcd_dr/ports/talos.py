@@ -110,6 +110,14 @@ class TalosActor(TalosNode, Protocol):
 
     def remove_member(self, member_id: int, *, deadline: float) -> None: ...
 
+    def defragment(self, *, deadline: float) -> None:
+        """Rewrite the database of this node's member, which answers nothing meanwhile. os:operator is enough."""
+        ...
+
+    def disarm_alarms(self, *, deadline: float) -> None:
+        """Take back every alarm of the cluster: Talos knows no single one. os:operator is enough."""
+        ...
+
     def events(
         self, *, actor_id: str = "", tail: int = 0, stall_deadline: float, total_deadline: float
     ) -> AbstractContextManager[Iterator[TalosEvent]]:

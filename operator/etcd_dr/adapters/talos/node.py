@@ -168,6 +168,12 @@ class GrpclibTalosNode:
     def remove_member(self, member_id: int, *, deadline: float) -> None:
         self._item("EtcdRemoveMemberByID", machine_pb2.EtcdRemoveMemberByIDRequest(member_id=member_id), deadline)
 
+    def defragment(self, *, deadline: float) -> None:
+        self._item("EtcdDefragment", _NOTHING, deadline)
+
+    def disarm_alarms(self, *, deadline: float) -> None:
+        self._item("EtcdAlarmDisarm", _NOTHING, deadline)
+
     @contextmanager
     def events(
         self, *, actor_id: str = "", tail: int = 0, stall_deadline: float, total_deadline: float

@@ -83,7 +83,7 @@ def _why_not_start(
 
 def repairs(assessment: Assessment, rates: Rates) -> Iterator[Candidate]:
     """Yield one way for each cause that was found; one with its obstacle where none was."""
-    found = [*_alarm_repairs(assessment, rates), *_hand_repairs(assessment)]
+    found = [*alarm_repairs(assessment, rates), *_hand_repairs(assessment)]
     yield from found or [
         Candidate(
             way=Way.REPAIR,
@@ -94,7 +94,8 @@ def repairs(assessment: Assessment, rates: Rates) -> Iterator[Candidate]:
     ]
 
 
-def _alarm_repairs(assessment: Assessment, rates: Rates) -> Iterator[Candidate]:
+def alarm_repairs(assessment: Assessment, rates: Rates) -> Iterator[Candidate]:
+    """Yield one way for each alarm that can be taken back."""
     is_held = assessment.standing is QuorumStanding.HELD
     obstacle = "" if is_held else "an alarm can only be taken back through the quorum, which is not held"
     answering = [m for m in assessment.members if m.verdict.answers]

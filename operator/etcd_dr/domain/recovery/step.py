@@ -19,7 +19,10 @@ from etcd_dr.domain.recovery.talos_step import (
     TalosAwaitMembers,
     TalosAwaitReady,
     TalosBootstrap,
+    TalosCompact,
     TalosCopyData,
+    TalosDefragment,
+    TalosDisarm,
     TalosPreflight,
     TalosReboot,
     TalosRemoveMember,
@@ -227,6 +230,9 @@ Step = Annotated[
     | TalosVerify
     | TalosRemoveMember
     | TalosReboot
+    | TalosCompact
+    | TalosDefragment
+    | TalosDisarm
     | ByHand,
     Field(discriminator="kind"),
 ]

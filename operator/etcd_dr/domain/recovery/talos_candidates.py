@@ -19,7 +19,7 @@ from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment, MemberVerdict, QuorumStanding
 from etcd_dr.domain.recovery.candidate import Candidate, Loss, NodeEffect, Way
 from etcd_dr.domain.recovery.clues import Cause
-from etcd_dr.domain.recovery.gentle_candidates import nothing
+from etcd_dr.domain.recovery.gentle_candidates import alarm_repairs, nothing
 from etcd_dr.domain.recovery.losses import NO_LOSS, rebuild_loss, restore_loss
 from etcd_dr.domain.recovery.rates import Rates
 from etcd_dr.domain.recovery.replacement import replacements
@@ -32,6 +32,10 @@ from etcd_dr.domain.recovery.versions import VersionFit, fit_versions
 from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 
 _WIPED = "its EPHEMERAL partition is wiped, pods, images and local volumes with it; this cannot be taken back"
+_NO_COMPACTION = (
+    "Talos' API cannot compact: with etcd's certificates configured beside it the history goes too, else only space that "
+    "was freed before comes back"
+)
 _UNKNOWN_LOSS = Loss(text="not to be told without a source")
 
 
@@ -48,7 +52,7 @@ def propose_on_talos(
     choice = _choose(assessment, catalogue, wishes)
     survivor = best_survivor(assessment, wishes.member)
     rebuild, restore = case.rebuild(survivor), case.restore(choice, snapshots)
-    found = [nothing(assessment), case.start(), *case.replace(), rebuild, restore]
+    found = [nothing(assessment), case.start(), *case.repairs(), *case.replace(), rebuild, restore]
     order = (rebuild, restore) if _is_newer(survivor, choice.snapshot) else (restore, rebuild)
     best = _recommended(assessment, found, order)
     return tuple(c.model_copy(update={"is_recommended": True}) if c is best else c for c in found)
@@ -101,6 +105,28 @@ class _Case:
             loss=NO_LOSS,
             effects=tuple(NodeEffect(node=m.node, effect="it is rebooted; its data is not touched") for m in members),
         )
+
+    def repairs(self) -> Iterator[Candidate]:
+        """Yield one way for each alarm that can be taken back; one with its obstacle where there is none."""
+        kinds = self.assessment.alarms
+        several = f"Talos takes back all alarms at once, and there are {' and '.join(kinds)}" if len(kinds) > 1 else ""
+        found = []
+        for candidate in alarm_repairs(self.assessment, Rates()):
+            unreached = [m.name for m in self.assessment.members if m.verdict.answers and not m.node]
+            unseen_node = f"{', '.join(unreached)} runs on no configured node" if unreached else ""
+            against = candidate.obstacle or two_clusters(self.assessment) or several or unseen_node
+            update: dict[str, object] = {"obstacle": against, "expected_seconds": None}
+            if candidate.target == Cause.NO_SPACE.value:
+                update["reasons"] = (*candidate.reasons, _NO_COMPACTION)
+            found.append(candidate.model_copy(update=update))
+        yield from found or [
+            Candidate(
+                way=Way.REPAIR,
+                summary="take an alarm back",
+                obstacle="no alarm is raised that could be taken back",
+                loss=NO_LOSS,
+            )
+        ]
 
     def replace(self) -> Iterator[Candidate]:
         against = two_clusters(self.assessment) or "; ".join(wrong_machines(self.assessment))
@@ -236,7 +262,7 @@ def _recommended(
     match assessment.standing:
         case QuorumStanding.HELD:
             lost = [c for c in candidates if c.way is not Way.REPLACE or _is_lost(assessment, c.target)]
-            return _first(lost, Way.NOTHING, Way.START, Way.REPLACE)
+            return _first(lost, Way.NOTHING, Way.REPAIR, Way.START, Way.REPLACE)
         case QuorumStanding.MAY_RETURN:
             return _first(candidates, Way.START)
         case QuorumStanding.LOST_FOR_GOOD:

@@ -10,6 +10,7 @@ from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.recovery import cluster_steps, data_steps, talos_steps
 from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment
 from etcd_dr.domain.recovery.candidate import Candidate, Way
+from etcd_dr.domain.recovery.clues import Cause
 from etcd_dr.domain.recovery.draft import Draft
 from etcd_dr.domain.recovery.facts import facts_of
 from etcd_dr.domain.recovery.gentle_plans import absent_ids, lowest_live
@@ -169,6 +170,8 @@ def _gentle_steps(assessment: Assessment, candidate: Candidate, *, takes_snapsho
     match candidate.way:
         case Way.START:
             return _start_steps(assessment, takes_snapshot=takes_snapshot)
+        case Way.REPAIR:
+            return _repair_steps(assessment, candidate, takes_snapshot=takes_snapshot)
         case Way.REPLACE:
             return _replace_steps(assessment, assessment.member(candidate.target), takes_snapshot=takes_snapshot)
         case _:
@@ -191,6 +194,30 @@ def _start_steps(assessment: Assessment, *, takes_snapshot: bool) -> tuple[Step,
     absent = absent_ids(assessment, [member.name for member in serving])
     talos_steps.await_members(draft, via=serving[0].node, nodes=nodes, may_be_absent=absent)
     talos_steps.verify(draft, nodes=[m.node for m in serving], lowest_revision=lowest_live(assessment))
+    if takes_snapshot:
+        cluster_steps.take_snapshot(draft, why="what was nearly lost is saved first")
+    return draft.steps
+
+
+def _repair_steps(assessment: Assessment, candidate: Candidate, *, takes_snapshot: bool) -> tuple[Step, ...]:
+    """Make room on followers before the leader, and take the alarm back only then, or it comes again.
+
+    No preflight: it asks for os:admin, and these calls need os:operator alone.
+    """
+    draft = Draft()
+    answering = [m for m in assessment.members if m.verdict.answers and m.node]
+    _check_that_somebody_serves(assessment, answering)
+    via = [m.node for m in answering]
+    if candidate.target == Cause.NO_SPACE.value:
+        talos_steps.compact(draft)
+        for member in sorted(answering, key=lambda m: m.is_leader):
+            talos_steps.defragment(draft, node=member.node, member=member.name)
+        why = "there is room again; until then every write is refused"
+        talos_steps.disarm(draft, ("NOSPACE",), via=via, why=why)
+    else:
+        why = "its hash equals the majority's: the alarm is a false one (etcd-io/etcd#18274)"
+        talos_steps.disarm(draft, ("CORRUPT",), via=via, why=why)
+    talos_steps.verify(draft, nodes=via, lowest_revision=lowest_live(assessment))
     if takes_snapshot:
         cluster_steps.take_snapshot(draft, why="what was nearly lost is saved first")
     return draft.steps

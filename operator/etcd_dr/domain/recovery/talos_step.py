@@ -86,6 +86,30 @@ class TalosRemoveMember(PlanStep):
     via: tuple[str, ...]
 
 
+class TalosCompact(PlanStep):
+    """Forget the history of keys, where etcd's own API is configured beside Talos: Talos' API has no such call."""
+
+    kind: Literal["talos-compact"] = "talos-compact"
+
+
+class TalosDefragment(PlanStep):
+    """Rewrite the database of the member on this node; it answers nothing meanwhile. Needs os:operator or os:admin."""
+
+    kind: Literal["talos-defragment"] = "talos-defragment"
+    member: str
+
+
+class TalosDisarm(PlanStep):
+    """Take all alarms back, through any of these nodes: Talos' call knows no single one.
+
+    `kinds` are those that this plan was made for; another one that is raised by then stops it.
+    """
+
+    kind: Literal["talos-disarm"] = "talos-disarm"
+    kinds: tuple[str, ...]
+    via: tuple[str, ...]
+
+
 class TalosReboot(PlanStep):
     """Reboot a node whose etcd does not run: Talos starts it anew, and its data is not touched."""
 

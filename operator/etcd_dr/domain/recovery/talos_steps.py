@@ -9,7 +9,10 @@ from etcd_dr.domain.recovery.talos_step import (
     TalosAwaitMembers,
     TalosAwaitReady,
     TalosBootstrap,
+    TalosCompact,
     TalosCopyData,
+    TalosDefragment,
+    TalosDisarm,
     TalosPreflight,
     TalosReboot,
     TalosRemoveMember,
@@ -145,4 +148,41 @@ def reboot(draft: Draft, node: str) -> None:
         title=f"reboot {node}",
         why="etcd cannot be started through Talos' API; it starts when the machine boots",
         check="it has booted anew (another boot id)",
+    )
+
+
+def compact(draft: Draft) -> None:
+    draft.begin_phase()
+    draft.add(
+        TalosCompact,
+        title="forget the history of keys, where etcd's own API is configured",
+        why="space is only freed where no old revision needs it; Talos has no such call, so without etcd's certificates "
+        "only what was compacted before is freed",
+        check="the compact revision is the one that was current, or the journal says that nobody could be asked",
+        undo="history cannot be brought back; no current key is touched",
+    )
+
+
+def defragment(draft: Draft, *, node: str, member: str) -> None:
+    draft.begin_phase()
+    draft.add(
+        TalosDefragment,
+        node=node,
+        about=member,
+        member=member,
+        title=f"defragment {member} on {node}",
+        why="one member after the other, the leader last: each answers nothing while its database is rewritten",
+        check="it answers again, and the size of its database is in the journal",
+    )
+
+
+def disarm(draft: Draft, kinds: Sequence[str], *, via: Sequence[str], why: str) -> None:
+    draft.begin_phase()
+    draft.add(
+        TalosDisarm,
+        kinds=tuple(kinds),
+        via=tuple(via),
+        title=f"take back the alarm {' and '.join(kinds)}",
+        why=why,
+        check="no alarm of another kind is raised, the databases are below their quota, and afterwards no alarm is left",
     )

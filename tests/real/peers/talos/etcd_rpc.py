@@ -92,10 +92,17 @@ class EtcdClient:
         return list(answer.members)
 
     async def alarms(self, *, disarm: bool = False) -> list[rpc_pb2.AlarmMember]:
-        """Return the alarms; with `disarm`, all of them are taken back first."""
-        # An enum of proto3 takes any number, also one that our contract leaves out on purpose.
-        request = rpc_pb2.AlarmRequest(action=_ALARM_DEACTIVATE if disarm else 0)  # type: ignore[arg-type]  # see above
-        answer = await self._unary("Maintenance/Alarm", request, rpc_pb2.AlarmResponse)
+        """Return the alarms; with `disarm` each is taken back, as clientv3 does for an empty AlarmMember
+        (client/v3/maintenance.go, AlarmDisarm): etcd itself would take a request for none as one for nothing."""
+        answer = await self._unary("Maintenance/Alarm", rpc_pb2.AlarmRequest(), rpc_pb2.AlarmResponse)
+        for raised in answer.alarms if disarm else ():
+            # An enum of proto3 takes any number, also one that our contract leaves out on purpose.
+            request = rpc_pb2.AlarmRequest(
+                action=_ALARM_DEACTIVATE,  # type: ignore[arg-type]  # see above
+                memberID=raised.memberID,
+                alarm=raised.alarm,
+            )
+            await self._unary("Maintenance/Alarm", request, rpc_pb2.AlarmResponse)
         return list(answer.alarms)
 
     async def check_quorum(self) -> None:

@@ -115,7 +115,7 @@ async def _etcd(machine: Machine) -> list[Held]:
             "listenPeerAddresses": ["::"],
             "listenClientAddresses": ["::"],
             "image": f"registry.k8s.io/etcd:v{node.settings.binaries.version}",
-            "extraArgs": {},
+            "extraArgs": dict(flag.lstrip("-").partition("=")[::2] for flag in node.settings.etcd_flags),
         }
         held.append(Held("etcd", "EtcdSpecs.etcd.talos.dev", "etcd", spec))
     if machine.etcd.is_healthy and (member_id := await _member_id(machine)):

@@ -11,7 +11,7 @@ import pytest
 from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.domain.observation import Observation
 from etcd_dr.domain.recovery.assessing import assess
-from etcd_dr.domain.recovery.assessment import Assessment, Statement
+from etcd_dr.domain.recovery.assessment import Assessment, MemberVerdict, QuorumStanding, Statement
 from etcd_dr.domain.recovery.candidate import Candidate, Way
 from etcd_dr.domain.recovery.gathering import Gathered, NodeLook
 from etcd_dr.domain.recovery.identity import expected_ids
@@ -21,7 +21,7 @@ from etcd_dr.domain.recovery.sight import DataSight, Launch, NodeSight, ProcessS
 from etcd_dr.domain.recovery.talos_candidates import propose_on_talos
 from etcd_dr.domain.recovery.talos_plan import make_talos_plan
 from etcd_dr.domain.recovery.talos_sight import TalosSight
-from etcd_dr.domain.recovery.talos_step import TalosWipe
+from etcd_dr.domain.recovery.talos_step import TalosDefragment, TalosWipe
 from fakes.catalogue import catalogue_of, snapshot
 from fakes.clock import MORNING
 
@@ -163,3 +163,43 @@ def test_bootstrap_goes_where_there_is_room() -> None:
 def test_old_releases_cannot_restore_with_several_addresses(tag: str, *, can: bool) -> None:
     """siderolabs/talos#11257."""
     assert way(seen(node(1, tag=tag, advertised=2)), Way.RESTORE).is_possible is can
+
+
+def serving(*alarms: str) -> Assessment:
+    """Return a cluster of three that serves, the first one leading, with these alarms on the third."""
+    dead = seen(node(1, FULL), node(2, FULL), node(3, FULL))
+    members = tuple(
+        replace(
+            member,
+            verdict=MemberVerdict.HEALTHY,
+            is_leader=member is dead.members[0],
+            alarms=alarms if member is dead.members[-1] else (),
+        )
+        for member in dead.members
+    )
+    return replace(dead, members=members, standing=QuorumStanding.HELD, alarms=alarms)
+
+
+def test_full_database_is_defragmented_followers_first_and_the_alarm_taken_back_last() -> None:
+    """By itself: a cluster that refuses every write is not left alone."""
+    made = plan(serving("NOSPACE"))
+
+    assert made.way is Way.REPAIR
+    assert kinds(made) == ["talos-compact", *["talos-defragment"] * 3, "talos-disarm", "talos-verify", "take-snapshot"]
+    defragmented = [step.node for step in made.steps if isinstance(step, TalosDefragment)]
+    assert defragmented == ["10.0.0.2", "10.0.0.3", "10.0.0.1"]
+
+
+def test_two_kinds_of_alarm_are_never_taken_back_together() -> None:
+    """Talos knows no single alarm, and CORRUPT must not go unseen with the other."""
+    candidate = way(serving("CORRUPT", "NOSPACE"), Way.REPAIR)
+
+    assert "takes back all alarms at once" in candidate.obstacle
+
+
+def test_without_an_alarm_there_is_nothing_to_take_back() -> None:
+    """The way is told with its obstacle, as everywhere."""
+    candidate = way(serving(), Way.REPAIR)
+
+    assert candidate.obstacle
+    assert not candidate.is_recommended

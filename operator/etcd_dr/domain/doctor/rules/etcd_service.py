@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.doctor.observation import NodeObservation, TalosObservation
-from etcd_dr.domain.doctor.rules.rule import DoctorRule, mapping, talosctl
+from etcd_dr.domain.doctor.rules.rule import DoctorRule, talosctl
 from etcd_dr.domain.health import Finding, Severity
-from etcd_dr.domain.talos import ServiceReport
+from etcd_dr.domain.talos import ServiceReport, etcd_quota_bytes
 
 _REMOVED = "permanently removed from the cluster"
 _WAITS_FOR = (
@@ -19,7 +19,6 @@ _WAITS_FOR = (
     ("volume", "A disk is missing or too small: {volumes}"),
     ("cri", "The container runtime does not start: {cri}"),
 )
-_DEFAULT_QUOTA = 2 << 30
 
 
 def not_bootstrapped(seen: TalosObservation) -> Iterator[Finding]:
@@ -199,7 +198,8 @@ def alarms(seen: TalosObservation) -> Iterator[Finding]:
         host = node.host if node else "NODE"
         if kind == "NOSPACE":
             step = (
-                "Compact, then defragment one member after the other, followers first, then take the alarm back: "
+                "etcd-dr recover plan offers it as steps. By hand: compact, then defragment one member after the other, "
+                "followers first, then take the alarm back: "
                 f"{talosctl(host, 'etcd', 'defrag')} && {talosctl(host, 'etcd', 'alarm', 'disarm')}. The quota is "
                 "cluster.etcd.extraArgs.quota-backend-bytes."
             )
@@ -223,7 +223,7 @@ def fragmented(seen: TalosObservation) -> Iterator[Finding]:
         status, spec = node.status.value, node.etcd_spec.value
         if status is None or not status.db_size_bytes:
             continue
-        quota = _quota(spec)
+        quota = etcd_quota_bytes(spec)
         in_use = status.db_in_use_bytes or status.db_size_bytes
         is_large = status.db_size_bytes > 0.8 * quota
         is_loose = status.db_size_bytes > 256 << 20 and in_use < status.db_size_bytes / 2
@@ -256,13 +256,6 @@ def _last_words(log: str) -> str:
     lines = [line for line in log.splitlines() if '"level":"fatal"' in line or '"level":"error"' in line]
     found = re.search(r'"error":"([^"]{1,200})"', lines[-1]) if lines else None
     return found[1] if found else ""
-
-
-def _quota(spec: object) -> int:
-    said = mapping(mapping(spec).get("extraArgs")).get("quota-backend-bytes")
-    if isinstance(said, list):  # 1.14 takes several values for one argument
-        said = said[-1] if said else None
-    return int(said) if isinstance(said, str | int) and str(said).isdigit() and int(said) else _DEFAULT_QUOTA
 
 
 RULES = (

@@ -20,6 +20,7 @@ from etcd_dr.workflows.recovery.steps import (
     talos_bootstrap,
     talos_members,
     talos_nodes,
+    talos_space,
     talos_verify,
     verify,
 )
@@ -70,6 +71,9 @@ PROCEDURES = {
     "talos-verify": Procedure(talos_verify.verify),
     "talos-remove-member": Procedure(talos_members.remove_member),
     "talos-reboot": Procedure(talos_nodes.reboot),
+    "talos-compact": Procedure(talos_space.compact),
+    "talos-defragment": Procedure(talos_space.defragment),
+    "talos-disarm": Procedure(talos_space.disarm),
     "by-hand": Procedure(ask_for_hands),
 }
 
