@@ -36,13 +36,15 @@ class OperatorUnderTest:
     def of(self, event: str) -> list[dict[str, object]]:
         return [told for told in self.events if told["event"] == event]
 
-    def wait_for(self, condition: Callable[[], object], what: str, *, seconds: float = DEADLINE_SECONDS) -> None:
-        """Look again every 50 ms until the condition holds, or fail with the log."""
+    def wait_for(
+        self, condition: Callable[[], object], what: str, *, seconds: float = DEADLINE_SECONDS, every: float = 0.05
+    ) -> None:
+        """Look again every so many seconds until the condition holds, or fail with the log."""
         end = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, f"the operator ended: {self.log_file.read_text()[-3000:]}"
             assert time.monotonic() < end, f"no {what}: {self.log_file.read_text()[-3000:]}"
-            time.sleep(0.05)
+            time.sleep(every)
 
     def get(self, path: str) -> str:
         address = self.of("operator.started")[0]["listen"]

@@ -187,19 +187,19 @@ def test_the_api_server_dies_and_scheduled_slots_go_on_once_each(rig: Rig) -> No
     """Survival mode is seen on both replicas, each slot has one snapshot, and the leases come back."""
     a = rig.replica("a", cron="* * * * *")
     b = rig.replica("b", cron="* * * * *")
-    a.wait_for(lambda: led(a) + led(b) == 1 and rig.manifests(), "first snapshot")
+    a.wait_for(lambda: led(a) + led(b) == 1 and rig.manifests(), "first snapshot", every=0.5)
 
     rig.api.kill()
     died_at = datetime.now(UTC)
     for replica in (a, b):
-        replica.wait_for(lambda replica=replica: survives(replica), "survival mode")  # type: ignore[misc]  # bound at once
+        replica.wait_for(lambda replica=replica: survives(replica), "survival mode", every=0.5)  # type: ignore[misc]  # bound at once
     survived = datetime.now(UTC)
-    a.wait_for(lambda: slots_since(rig, survived) >= 2, "two slots without the API", seconds=170)
+    a.wait_for(lambda: slots_since(rig, survived) >= 2, "two slots without the API", seconds=170, every=2)
     during_the_outage = slots_since(rig, died_at)
     rig.api.start()
-    a.wait_for(lambda: not survives(a) and not survives(b) and led(a) + led(b) == 1, "leases")
+    a.wait_for(lambda: not survives(a) and not survives(b) and led(a) + led(b) == 1, "leases", every=0.5)
     back = datetime.now(UTC)
-    a.wait_for(lambda: slots_since(rig, back) >= 1, "a slot under a lease", seconds=100)
+    a.wait_for(lambda: slots_since(rig, back) >= 1, "a slot under a lease", seconds=100, every=2)
     assert (a.stop(), b.stop()) == (0, 0)
 
     manifests = rig.manifests()
