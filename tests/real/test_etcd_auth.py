@@ -87,6 +87,15 @@ def use_everything(member: GrpcEtcdMember) -> None:
 
 
 class TestUsers:
+    def test_role_that_reads_one_key_may_not_count_them_all(self, connect: Connect) -> None:
+        """The refusal is one of rights, which the tripwire tells from a member that does not answer."""
+        reader, root = connect(username="reader"), connect(username="root")
+
+        with pytest.raises(AccessDenied):
+            reader.count_keys(deadline=SECONDS)
+
+        assert root.count_keys(deadline=SECONDS).keys >= 0
+
     def test_root_with_a_password_may_do_everything(self, connect: Connect) -> None:
         """A user name and a password are exchanged for a token, which every call then carries."""
         use_everything(connect(username="root"))

@@ -146,7 +146,8 @@ def open_trip(catalogue: Catalogue, *, hold: timedelta, now: datetime) -> Trip |
     if not held:
         return None
     fall, pin, snapshot = max(held, key=lambda entry: entry[0].at)
-    after = next((s for s in catalogue.snapshots if s.taken_at >= fall.at), None)
+    noticed_at = fall.at.replace(microsecond=0)  # snapshots are dated by whole seconds
+    after = next((s for s in catalogue.snapshots if s.taken_at >= noticed_at and s != snapshot), None)
     return Trip(fall, str(snapshot.id), pin.at, str(after.id) if after is not None else None)
 
 
