@@ -48,7 +48,10 @@ def report_of(seen: Observation, cluster: str) -> HealthReport:
 
 
 def kept(*, newest: str = "consistent") -> Catalogue:
-    """Return three days of hourly snapshots and two weeks of daily ones, drilled once a week."""
+    """Return two days of hourly snapshots and two weeks of daily ones, drilled once a week.
+
+    `newest`: what is proven of the last one, `consistent` or `stored`.
+    """
     moments = [MORNING - n * HOUR for n in range(1, 40)] + [MORNING - timedelta(days=n) for n in range(2, 16)]
     older = [_proven(snapshot(at, stages=_AGE), size=1_180_000_000 + 40_000 * i) for i, at in enumerate(set(moments))]
     by_time = sorted(older, key=lambda s: s.taken_at)
@@ -57,7 +60,7 @@ def kept(*, newest: str = "consistent") -> Catalogue:
     )
     for place, seconds in ((-26, 74.2), (6, 69.8), (1, 101.5)):
         by_time[place] = _drilled(by_time[place], seconds)
-    last = snapshot(MORNING, stages=_AGE)
+    last = snapshot(MORNING, stages=_AGE, state="proven" if newest == "consistent" else "stored")
     return catalogue_of(*by_time, _proven(last, size=1_240_000_000) if newest == "consistent" else last)
 
 

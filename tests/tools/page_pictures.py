@@ -20,11 +20,11 @@ PLACE = Path(__file__).resolve().parents[2] / "docs" / "images"
 MOST_BYTES = 200_000
 
 PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
-    "status-page-cluster-light.png": ("clusters/prod", {"width": 1200, "height": 1180}),
-    "status-page-cluster-dark.png": ("clusters/edge-berlin", {"width": 1200, "height": 1180, "dark": True}),
-    "status-page-overview-light.png": ("", {"width": 1200, "height": 560}),
-    "status-page-phone-light.png": ("clusters/staging", {"width": 390, "height": 844, "scale": 2}),
-    "status-page-phone-dark.png": ("", {"width": 390, "height": 844, "scale": 2, "dark": True}),
+    "status-page-cluster-light.png": ("clusters/prod?range=7d", {"width": 1100, "height": 1040}),
+    "status-page-cluster-dark.png": ("clusters/edge-berlin", {"width": 1100, "height": 900, "dark": True}),
+    "status-page-overview-light.png": ("", {"width": 1100, "height": 540}),
+    "status-page-phone-light.png": ("clusters/staging", {"width": 390, "height": 844, "scale": 1.5}),
+    "status-page-phone-dark.png": ("", {"width": 390, "height": 844, "scale": 1.5, "dark": True}),
 }
 
 
@@ -41,6 +41,7 @@ def draw(place: Path, *, whole: bool = False) -> list[Path]:
         with tempfile.TemporaryDirectory() as scratch, Chromium(program, Path(scratch)) as browser:
             for name, (path, look) in PICTURES.items():
                 tab = browser.open(f"{page.url}{path}", **look)
+                tab.value("document.dispatchEvent(new Event('visibilitychange'))")
                 tab.wait_for("document.getElementById('live').classList.contains('renewed')")
                 (place / name).write_bytes(tab.picture(whole=whole))
                 written.append(place / name)
