@@ -6,7 +6,12 @@ import signal
 
 from hypothesis import settings
 
-pytest_plugins = ["real.peers.fixtures", "real.peers.talos_fixtures", "real.peers.kube_fixtures"]
+pytest_plugins = [
+    "real.peers.fixtures",
+    "real.peers.talos_fixtures",
+    "real.peers.kube_fixtures",
+    "real.peers.chart_fixtures",
+]
 
 # A noisy machine is no counterexample; a found one is printed so that it can be pasted into a test.
 settings.register_profile("etcd-dr", deadline=None, print_blob=True)

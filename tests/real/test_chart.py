@@ -1,9 +1,7 @@
-"""The chart as helm renders it."""
+"""The chart over the examples: what helm renders from them is whole, and starts an operator that reads its file."""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,136 +9,132 @@ import pytest
 import yaml
 
 from etcd_dr.config import parse_config
+from etcd_dr.config.page_model import PageSection
+from real.chart_rig import CHART, EVERYTHING, EXAMPLES, MONITORING, PROJECT, Chart
 
-PROJECT = Path(__file__).resolve().parents[2]
-CHART = PROJECT / "charts" / "etcd-dr"
-EXAMPLES = sorted((PROJECT / "deploy" / "examples").glob("*.yaml"))
 _RUNBOOKS = PROJECT / "docs" / "runbooks"
-
-Helm = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def helm(stock_program: Callable[[str], Path], tmp_path: Path) -> Helm:
-    """Run helm offline, in a home of its own."""
-    program = stock_program("helm")
-
-    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [program, *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env={"HOME": str(tmp_path), "PATH": ""},
-        )
-
-    return run
+_ALL = pytest.mark.parametrize("values", [*EXAMPLES.values(), EVERYTHING], ids=lambda path: path.stem)
 
 
-def rendered(helm: Helm, *words: str | Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the manifests by kind."""
-    done = helm("template", "release", CHART, "--api-versions", "monitoring.coreos.com/v1", *words)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, list[dict[str, Any]]] = {}
-    for document in yaml.safe_load_all(done.stdout):
-        if document:
-            found.setdefault(document["kind"], []).append(document)
-    return found
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example_is_accepted_without_a_warning(helm: Helm, example: Path) -> None:
-    """Every example passes `helm lint --strict`."""
-    done = helm("lint", "--strict", CHART, "--values", example)
+@_ALL
+def test_values_are_accepted_without_a_warning(chart: Chart, values: Path) -> None:
+    """They pass `helm lint --strict`."""
+    done = chart.run("lint", "--strict", CHART, "--values", values)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_configuration_in_the_pod_is_one_that_the_operator_reads(helm: Helm, example: Path) -> None:
+@_ALL
+def test_configuration_in_the_pod_is_one_that_the_operator_reads(chart: Chart, values: Path) -> None:
     """What lands in the ConfigMap is a whole configuration, unchanged."""
-    [config_map] = rendered(helm, "--values", example)["ConfigMap"]
+    [config_map] = chart.rendered(values)["ConfigMap"]
 
-    config = parse_config(config_map["data"]["etcd-dr.yaml"], {}, subject=example.name)
+    config = parse_config(config_map["data"]["etcd-dr.yaml"], {}, subject=values.name)
 
-    assert config == parse_config(
-        yaml.safe_dump(yaml.safe_load(example.read_text())["config"]), {}, subject=example.name
+    assert config == parse_config(yaml.safe_dump(yaml.safe_load(values.read_text())["config"]), {}, subject=values.name)
+
+
+@_ALL
+def test_files_that_the_configuration_names_are_mounted(chart: Chart, values: Path) -> None:
+    """A path in the configuration leads below a mount of the pod: a missing Secret is seen before it is needed."""
+    found = chart.rendered(values)
+    [container] = found["Deployment"][0]["spec"]["template"]["spec"]["containers"]
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+
+    named = list(_paths(yaml.safe_load(found["ConfigMap"][0]["data"]["etcd-dr.yaml"])))
+
+    assert named or values.stem == "external"
+    assert all(any(path.startswith(f"{mount}/") for mount in mounts) for path in named), named
+
+
+@_ALL
+def test_environment_of_the_pod_is_one_that_the_operator_reads(chart: Chart, values: Path) -> None:
+    """Every override leads to a field; the program refuses one that leads nowhere."""
+    found = chart.rendered(values)
+    [container] = found["Deployment"][0]["spec"]["template"]["spec"]["containers"]
+    environ = {each["name"]: each["value"] for each in container["env"]}
+
+    config = parse_config(found["ConfigMap"][0]["data"]["etcd-dr.yaml"], environ, subject=values.name)
+
+    assert config.operator.listen == "0.0.0.0:9379"
+    assert str(config.scratch_dir) in [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert config.page.is_on_loopback is not (config.page != PageSection())
+
+
+def test_notes_say_what_to_keep_outside(chart: Chart) -> None:
+    """Bucket, key, configuration, command, and on Talos the talosconfig; with commands that can be pasted."""
+    done = chart.run(
+        *("install", "etcd-dr", CHART, "--dry-run=client", "--values", EXAMPLES["talos"], "--namespace", "etcd-dr")
     )
 
+    notes = done.stdout.partition("NOTES:")[2]
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_pod_has_no_privilege_that_it_does_not_need(helm: Helm, example: Path) -> None:
-    """No capability, no token, no writable root; user 0 only where kubeadm's own files are read."""
-    [deployment] = rendered(helm, "--values", example)["Deployment"]
-    pod = deployment["spec"]["template"]["spec"]
-    [container] = pod["containers"]
-    host_files = [volume for volume in pod["volumes"] if "hostPath" in volume]
-
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert pod["automountServiceAccountToken"] is False
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert pod["securityContext"].get("runAsNonRoot", False) is not bool(host_files)
-    assert "hostNetwork" not in pod
-    assert all(mount["readOnly"] for mount in container["volumeMounts"] if mount["name"] not in ("scratch", "tmp"))
+    assert done.returncode == 0, done.stderr
+    for kept in (
+        "company-backups",
+        "age identity",
+        "etcdutl",
+        "os:admin",
+        "etcd-dr.yaml kit check",
+        "get tsa etcd-dr-talos",
+    ):
+        assert kept in notes, kept
 
 
-def test_two_pods_never_run_at_the_same_time(helm: Helm) -> None:
-    """A rollout ends the old pod first: two would take every snapshot twice."""
-    [deployment] = rendered(helm, "--values", EXAMPLES[0])["Deployment"]
-
-    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
-
-
-@pytest.mark.parametrize(
-    ("said", "complaint"),
-    [
-        ("replicaCount=2", "replicaCount"),
-        ("replicas=2", "need leases"),
-        ("config.clusters[0].scheduel.cron=@daily", "scheduel"),
-        ("metrics.serviceMonitor.enable=true", "enable"),
-        ("image.digest=latest", "digest"),
-        ("etcdCertificates.hostPath=/etc/pki", "not both"),
-    ],
-)
-def test_wrong_value_is_refused_before_anything_is_installed(helm: Helm, said: str, complaint: str) -> None:
-    """Typos are named by helm itself."""
-    values = PROJECT / "deploy" / "examples" / "kubeadm.yaml"
-
-    done = helm("template", "release", CHART, "--values", values, "--set", said)
-
-    assert done.returncode != 0
-    assert complaint in done.stderr
-
-
-def test_nothing_to_protect_is_refused(helm: Helm) -> None:
-    """An installation without a cluster would be green and worthless."""
-    done = helm("template", "release", CHART)
-
-    assert done.returncode != 0
-    assert "config.clusters is empty" in done.stderr
-
-
-def test_every_alert_says_what_to_do(helm: Helm) -> None:
+def test_every_alert_says_what_to_do(chart: Chart) -> None:
     """Summary, description, severity, and a runbook page that exists."""
-    [rules] = rendered(helm, "--values", PROJECT / "deploy" / "examples" / "kubeadm.yaml")["PrometheusRule"]
-    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    [rules] = chart.rendered(EXAMPLES["kubeadm"])["PrometheusRule"]
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
 
-    assert len({alert["alert"] for alert in alerts}) == len(alerts) >= 10
+    assert len({alert["alert"] for alert in alerts}) >= 10
     for alert in alerts:
-        assert alert["labels"]["severity"] in ("warning", "critical"), alert["alert"]
+        assert alert["labels"]["severity"] in ("info", "warning", "critical"), alert["alert"]
         assert alert["annotations"]["summary"]
         assert alert["annotations"]["description"]
         page = alert["annotations"]["runbook_url"].rpartition("/")[2]
         assert (_RUNBOOKS / page).is_file(), page
 
 
-def test_monitoring_objects_need_their_resources(helm: Helm) -> None:
+def test_alerts_can_be_left_out_and_labelled(chart: Chart) -> None:
+    """`disabled` and `additionalRuleLabels` reach the rules."""
+    prefix = "metrics.prometheusRule"
+    [before] = chart.rendered(EXAMPLES["kubeadm"])["PrometheusRule"]
+    dropped = next(rule["alert"] for rule in before["spec"]["groups"][0]["rules"] if "alert" in rule)
+
+    said = {f"{prefix}.disabled": {dropped: True}, f"{prefix}.additionalRuleLabels": {"team": "platform"}}
+    [after] = chart.rendered(EXAMPLES["kubeadm"], said=said)["PrometheusRule"]
+    alerts = [rule for group in after["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+
+    assert dropped not in [alert["alert"] for alert in alerts]
+    assert {alert["labels"]["team"] for alert in alerts} == {"platform"}
+
+
+def test_monitoring_objects_need_their_resources(chart: Chart) -> None:
     """Without the Prometheus operator nothing of its kinds is rendered, whatever the values say."""
-    done = helm("template", "release", CHART, "--values", PROJECT / "deploy" / "examples" / "kubeadm.yaml")
+    done = chart.template(EXAMPLES["kubeadm"], said={"metrics.podMonitor.enabled": True})
 
     assert "monitoring.coreos.com" not in done.stdout
+    assert "monitoring.coreos.com" in chart.template(EXAMPLES["kubeadm"], *MONITORING).stdout
+
+
+def test_dashboards_arrive_as_they_are(chart: Chart) -> None:
+    """Grafana's sidecar finds each file in a ConfigMap with its label, byte for byte but for the last newline."""
+    files = sorted((CHART / "files" / "dashboards").glob("*.json"))
+    before = len(chart.rendered(EXAMPLES["kubeadm"])["ConfigMap"])
+
+    found = chart.rendered(EXAMPLES["kubeadm"], said={"grafana.dashboards.enabled": True})["ConfigMap"]
+    dashboards = [each for each in found if each["metadata"]["labels"].get("grafana_dashboard") == "1"]
+
+    assert (before, len(dashboards)) == (1, len(files))
+    carried = {name: text for each in dashboards for name, text in each["data"].items()}
+    assert {name: text.strip() for name, text in carried.items()} == {
+        path.name: path.read_text(encoding="utf-8").strip() for path in files
+    }
+
+
+def _paths(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [path for each in value.values() for path in _paths(each)]
+    if isinstance(value, list):
+        return [path for each in value for path in _paths(each)]
+    return [value] if isinstance(value, str) and value.startswith("/etc/") else []
