@@ -198,9 +198,12 @@ _WHOSE = {"cluster": "prod", "role": "server", "source": "https://10.0.0.1:2379"
 _DAY = 86_400
 
 
-def ends(days: float) -> dict[str, float]:
+def ends(days: float, *, of: float = 365) -> dict[str, float]:
     labels = ", ".join(f'{key}="{value}"' for key, value in _WHOSE.items())
-    return {f"etcd_dr_cert_not_after_seconds{{{labels}}}": days * _DAY}
+    return {
+        f"etcd_dr_cert_not_after_seconds{{{labels}}}": days * _DAY,
+        f"etcd_dr_cert_lifetime_seconds{{{labels}}}": of * _DAY,
+    }
 
 
 _CERTIFICATES = (
@@ -217,6 +220,7 @@ _CERTIFICATES = (
         ),
     ),
     Case("EtcdDRCertificateExpiry", "a year", 120, ends(365)),
+    Case("EtcdDRCertificateExpiry", "one of ten days, with half of them to come", 120, ends(5, of=10)),
     Case(
         "EtcdDRCertificateExpiryCritical",
         "three days",
@@ -230,6 +234,7 @@ _CERTIFICATES = (
         ),
     ),
     Case("EtcdDRCertificateExpiryCritical", "twenty days", 120, ends(20)),
+    Case("EtcdDRCertificateExpiryCritical", "one of a day, with half of it to come", 120, ends(0.5, of=1)),
 )
 
 _BROKEN = "A health rule of etcd-dr says that something is broken, or will be within days."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import subprocess
 from collections.abc import Callable
@@ -14,35 +13,16 @@ import yaml
 
 from alerts import CASES, cases_of
 from alerts.case import group_of
+from real.alert_rules import PROJECT, chart_rules
 
-PROJECT = Path(__file__).resolve().parents[2]
 RULES_FILE = PROJECT / "charts" / "etcd-dr" / "files" / "alerts.yaml"
 ALERTS = re.findall(r"- alert: (\w+)", RULES_FILE.read_text())
-
-
-@functools.cache
-def _rendered(helm: Path) -> dict[str, Any]:
-    done = subprocess.run(
-        [
-            *(helm, "template", "release", PROJECT / "charts" / "etcd-dr"),
-            *("--values", PROJECT / "deploy" / "examples" / "kubeadm.yaml"),
-            *("--set", "metrics.prometheusRule.enabled=true", "--api-versions", "monitoring.coreos.com/v1"),
-            *("--show-only", "templates/prometheusrule.yaml"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-        env={"HOME": "/nonexistent", "PATH": ""},
-    )
-    spec: dict[str, Any] = yaml.safe_load(done.stdout)["spec"]
-    return spec
 
 
 @pytest.fixture
 def rules(stock_program: Callable[[str], Path]) -> dict[str, Any]:
     """The rules as a cluster gets them with the chart's own values."""
-    return _rendered(stock_program("helm"))
+    return chart_rules(stock_program("helm"))
 
 
 Promtool = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -272,6 +272,9 @@ def _members(families: _Families, report: HealthReport) -> None:
         labels = {"cluster": report.cluster, "role": certificate.role.value, "source": certificate.source}
         expiry = _unix(certificate.not_after)
         families.set("cert_not_after_seconds", text, expiry, **labels, subject=certificate.subject)
+        lifetime = (certificate.not_after - certificate.not_before).total_seconds()
+        text = "How long a certificate is valid from its first day to its last"
+        families.set("cert_lifetime_seconds", text, lifetime, **labels, subject=certificate.subject)
 
 
 def _unix(moment: datetime | None) -> float | None:

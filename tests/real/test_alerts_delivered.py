@@ -1,0 +1,199 @@
+"""From a real etcd to a person: the operator, a real Prometheus with the chart's rules, a real Alertmanager, a webhook.
+
+Expressions are those of the chart with its own values; only `for` is shortened, because nobody waits ten minutes here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.adapters.local_cluster.child import free_ports
+from real.alert_rules import chart_rules
+from real.operator_process import OperatorUnderTest
+from real.peers.monitoring import Alertmanager, Prometheus
+from real.peers.webhook_receiver import WebhookReceiver
+
+pytestmark = pytest.mark.matrix
+
+_DEADLINE_SECONDS = 90
+_UNHURT_SCRAPES = 8
+
+
+class Watched:
+    """A cluster with everything that watches it; `alerts` and `messages` are what people got, in order."""
+
+    def __init__(
+        self,
+        cluster: LocalCluster,
+        directory: Path,
+        programs: Callable[[str], Path],
+        stack: ExitStack,
+    ) -> None:
+        self.cluster = cluster
+        self.directory = directory
+        self.store = directory / "store"
+        self.store.mkdir()
+        self._programs = programs
+        self._stack = stack
+        self.alerts = stack.enter_context(WebhookReceiver())
+        self.messages = stack.enter_context(WebhookReceiver())
+        [self._dead_port] = free_ports(1)
+
+    def command(self, *words: str | Path) -> None:
+        """Run the command as a person would, past the endpoint that the operator is nailed to."""
+        config = self.directory / "by-hand.yaml"
+        config.write_text(yaml.safe_dump(self._config()))
+        done = subprocess.run(
+            [Path(sys.executable).with_name("etcd-dr"), *words, "--config", config],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def watch(self) -> None:
+        """Start the operator, and those who watch it."""
+        config = self._config()
+        config["clusters"][0]["snapshot"] = {"endpoint": f"https://127.0.0.1:{self._dead_port}"}
+        self.operator = OperatorUnderTest(self.directory, config)
+        self._stack.callback(_end, self.operator)
+        self.operator.wait_for(lambda: self.operator.of("operator.started"), "start")
+        address = str(self.operator.of("operator.started")[0]["listen"])
+        rules = _hurried(chart_rules(self._programs("helm")))
+        manager = Alertmanager(self._programs("prometheus-alertmanager"), self.directory, webhook=self.alerts.url)
+        self._stack.enter_context(manager)
+        self.prometheus = self._stack.enter_context(
+            Prometheus(self._programs("prometheus"), self.directory, target=address, rules=rules, alertmanager=manager)
+        )
+
+    def told(self, alert: str) -> list[dict[str, Any]]:
+        """Return what the receiver got of one alert, oldest first."""
+        return [told for posted in self.alerts.posted for told in posted.body["alerts"] if _name(told) == alert]
+
+    def status(self, alert: str) -> str:
+        """Return the last word on one alert: firing, resolved, or nothing."""
+        told = self.told(alert)
+        return str(told[-1]["status"]) if told else ""
+
+    def wait_until(self, alert: str, status: str) -> None:
+        self.operator.wait_for(lambda: self.status(alert) == status, f"{alert} {status}", seconds=_DEADLINE_SECONDS)
+
+    def conditions(self) -> set[tuple[str, str]]:
+        """Return what the operator's own messages said: code and status of every condition."""
+        return {(c["code"], c["status"]) for posted in self.messages.posted for c in posted.body["conditions"]}
+
+    def _config(self) -> dict[str, Any]:
+        tls = self.cluster.client_tls
+        etcd = {"cacert": str(tls.ca), "cert": str(tls.certificate), "key": str(tls.key)}
+        receiver = {"name": "own", "format": "generic", "url": self.messages.url, "settle": "0s"}
+        return {
+            "clusters": [
+                {
+                    "name": "prod",
+                    "etcd": {"endpoints": list(self.cluster.endpoints), **etcd},
+                    "store": "main",
+                    "schedule": {"cron": "0 3 * * *"},
+                    "health": {"interval": "1s", "timeout": "1s"},
+                }
+            ],
+            "stores": [{"name": "main", "directory": {"path": str(self.store)}}],
+            "encryption": {"enabled": False},
+            "scratch_dir": str(self.directory),
+            "operator": {"listen": "127.0.0.1:0", "catalogue_interval": "1s"},
+            "notifications": [receiver],
+        }
+
+
+@pytest.fixture
+def watched(
+    fresh_cluster: Callable[..., LocalCluster], stock_program: Callable[[str], Path], tmp_path: Path
+) -> Iterator[Watched]:
+    with ExitStack() as stack:
+        cluster = fresh_cluster(size=3)
+        gateway = cluster.gateway()
+        for number in range(50):
+            gateway.put(b"/registry/pods/%d" % number, b"x" * 200)
+        yield Watched(cluster, tmp_path, stock_program, stack)
+
+
+def test_what_goes_wrong_reaches_a_person_and_its_end_too(watched: Watched) -> None:
+    """A stale snapshot, a damaged one, a lost quorum: raised at the receiver, and resolved when they are over."""
+    four_days_ago = datetime.now(UTC) - timedelta(days=4)
+    file = watched.directory / "old.db"
+    watched.command("snapshot", "save", file)
+    watched.command("snapshot", "import", file, "--taken-at", four_days_ago.isoformat())
+
+    watched.watch()
+    watched.wait_until("EtcdDRSnapshotStaleCritical", "firing")
+    stale = watched.told("EtcdDRSnapshotStaleCritical")[0]
+    watched.command("snapshot", "save")
+    watched.wait_until("EtcdDRSnapshotStaleCritical", "resolved")
+    watched.wait_until("EtcdDRSnapshotStale", "resolved")
+
+    [_, newest] = sorted(watched.store.rglob("data"))
+    whole = newest.read_bytes()
+    newest.chmod(0o600)
+    newest.write_bytes(whole[:-1])
+    watched.wait_until("EtcdDRStoredObjectDamaged", "firing")
+    newest.write_bytes(whole)
+    watched.wait_until("EtcdDRStoredObjectDamaged", "resolved")
+
+    victims = watched.cluster.members[1:]
+    for member in victims:
+        member.kill()
+    watched.wait_until("EtcdDRQuorumLost", "firing")
+    for member in victims:
+        member.start()
+    watched.wait_until("EtcdDRQuorumLost", "resolved")
+
+    assert stale["labels"]["cluster"] == "prod"
+    assert stale["labels"]["severity"] == "critical"
+    assert "It was taken 4d" in stale["annotations"]["description"]
+    assert stale["annotations"]["runbook_url"].endswith("/snapshots.md")
+    for told in ("snapshot.stale", "snapshot.damaged_newest", "quorum.lost"):
+        assert {(told, "raised"), (told, "resolved")} <= watched.conditions()
+    assert "s3cr3t" not in watched.operator.log_file.read_text() + watched.operator.get("/metrics")
+
+
+def test_healthy_cluster_wakes_nobody(watched: Watched) -> None:
+    """No alert and no message, with every `for` shortened: what is all right is quiet from the first second on."""
+    for _ in range(2):
+        watched.command("snapshot", "save")
+
+    watched.watch()
+    often = f"count_over_time(etcd_dr_restorable_points[1m]) >= {_UNHURT_SCRAPES} and on () etcd_dr_member_up == 1"
+    watched.operator.wait_for(lambda: watched.prometheus.query(often), "scrapes")
+
+    held = watched.prometheus.get("/api/v1/alerts")["data"]["alerts"]
+    assert [(a["labels"]["alertname"], a["annotations"]["summary"]) for a in held if a["state"] == "firing"] == []
+    assert watched.alerts.posted == []
+    assert watched.messages.posted == []
+
+
+def _hurried(rules: dict[str, Any]) -> dict[str, Any]:
+    """Return the rules with every `for` of a minute or more cut to two seconds."""
+    groups = [
+        {**group, "rules": [{**rule, **({"for": "2s"} if "for" in rule else {})} for rule in group["rules"]]}
+        for group in rules["groups"]
+    ]
+    return {"groups": groups}
+
+
+def _name(told: dict[str, Any]) -> str:
+    return str(told["labels"]["alertname"])
+
+
+def _end(operator: OperatorUnderTest) -> None:
+    if operator.process.poll() is None:
+        operator.stop()
