@@ -4,6 +4,7 @@
     rpo           what would be lost now, and before the next snapshot is proven
     rto           how long a recovery would take
     rpo_history   how well the RPO was kept, as far as the store remembers
+    document      all of it as JSON
 
 Pure: a catalogue, a moment and what is planned come in, standings with their reasons go out. When a snapshot is due is
 the matter of domain/schedule.py.
@@ -18,6 +19,7 @@ from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.objectives.rpo import Outlook, RpoStanding, judge_rpo
 from etcd_dr.domain.objectives.rpo_history import RpoHistory, rpo_history
 from etcd_dr.domain.objectives.rto import RtoStanding, judge_rto
+from etcd_dr.domain.objectives.status import ObjectiveStatus
 from etcd_dr.domain.retention import RetentionPolicy
 
 
@@ -41,6 +43,11 @@ class ObjectivesReport:
     rpo: RpoStanding
     rto: RtoStanding
     history: RpoHistory | None = None
+
+    @property
+    def status(self) -> ObjectiveStatus:
+        """The worse of the two."""
+        return ObjectiveStatus.worst(self.rpo.status, self.rto.status)
 
 
 def judge_objectives(

@@ -15,6 +15,7 @@ from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.objectives.status import AT_RISK_SHARE, ObjectiveStatus, time_text
 
 _RECENT = 5
+_SNAPSHOT_IN_TIME = "Take one before that: etcd-dr snapshot save; if it is so every day, make schedule.cron closer"
 _SNAPSHOT_NOW = "Take one now: etcd-dr snapshot save; then see why the schedule does not: etcd-dr health"
 
 
@@ -70,7 +71,7 @@ def judge_rpo(
     return RpoStanding(
         status=status,
         reason=reason,
-        next_step=_SNAPSHOT_NOW if status in (ObjectiveStatus.AT_RISK, ObjectiveStatus.BROKEN) else "",
+        next_step=_next_step(status, failures=ahead.failures),
         objective=objective,
         snapshot_id=str(newest.id),
         taken_at=newest.taken_at,
@@ -79,6 +80,12 @@ def judge_rpo(
         breaks_at=newest.taken_at + objective if objective is not None else None,
         schedule_takes=schedule_takes,
     )
+
+
+def _next_step(status: ObjectiveStatus, *, failures: int) -> str:
+    if status is ObjectiveStatus.AT_RISK and not failures:
+        return _SNAPSHOT_IN_TIME
+    return _SNAPSHOT_NOW if status in (ObjectiveStatus.AT_RISK, ObjectiveStatus.BROKEN) else ""
 
 
 def snapshot_takes(catalogue: Catalogue) -> timedelta:

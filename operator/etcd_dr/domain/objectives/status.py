@@ -18,6 +18,17 @@ class ObjectiveStatus(StrEnum):
     BROKEN = "broken"
     UNKNOWN = "unknown"
 
+    @property
+    def exit_status(self) -> int:
+        """What a Nagios plugin would end with: 0 met or unset, 1 at risk, 2 broken, 3 unknown."""
+        return {"at-risk": 1, "broken": 2, "unknown": 3}.get(self.value, 0)
+
+    @classmethod
+    def worst(cls, *standings: ObjectiveStatus) -> ObjectiveStatus:
+        """Return the worst of several: broken, at risk, unknown, met; `unset` where nothing is judged."""
+        order = (cls.BROKEN, cls.AT_RISK, cls.UNKNOWN, cls.MET, cls.UNSET)
+        return min(standings, key=order.index)
+
 
 def time_text(length: timedelta) -> str:
     """Return a duration as people say it, in two units at most: `2 h 5 min`, `41 s`."""

@@ -219,6 +219,13 @@ DOORS: tuple[Door | Group, ...] = (
         failure_status=NAGIOS_UNKNOWN,
         when_stopped=_ONLY_READS,
     ),
+    Door(
+        "objectives",
+        f"{_COMMANDS}.objectives",
+        "Say what a recovery may lose and take, what it would, and how well that was kept.",
+        failure_status=NAGIOS_UNKNOWN,
+        when_stopped=_ONLY_READS,
+    ),
     Door("members", f"{_COMMANDS}.members", "Show every member as it sees itself.", when_stopped=_ONLY_READS),
     Door(
         "doctor",

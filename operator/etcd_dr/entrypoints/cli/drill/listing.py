@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.table import Table
+
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
 from etcd_dr.domain.proof import Proof, ProofLevel
 from etcd_dr.entrypoints.cli.place import open_place
@@ -22,7 +24,11 @@ def command(run: Run) -> None:
     run.answer(_document(catalogue, drills), table=lambda: _table(run, catalogue, drills))
 
 
-def drills_of(catalogue: Catalogue) -> list[tuple[Snapshot, Proof]]:
+Drill = tuple[Snapshot, Proof]
+"""A snapshot and the drill of it."""
+
+
+def drills_of(catalogue: Catalogue) -> list[Drill]:
     """Return the newest `restorable` proof of each snapshot that has one, newest drill first."""
     found = [
         (snapshot, proof)
@@ -32,23 +38,32 @@ def drills_of(catalogue: Catalogue) -> list[tuple[Snapshot, Proof]]:
     return sorted(found, key=lambda pair: pair[1].at, reverse=True)
 
 
-def _document(catalogue: Catalogue, drills: list[tuple[Snapshot, Proof]]) -> dict[str, Any]:
+def _document(catalogue: Catalogue, drills: list[Drill]) -> dict[str, Any]:
     return {
         "cluster": catalogue.cluster,
-        "drills": [
-            {"snapshot": snapshot_document(snapshot), "proof": proof_document(proof)} for snapshot, proof in drills
-        ],
+        "drills": [drill_document(drill) for drill in drills],
     }
 
 
-def _table(run: Run, catalogue: Catalogue, drills: list[tuple[Snapshot, Proof]]) -> None:
+def drill_document(drill: Drill) -> dict[str, Any]:
+    """Return one drill, as every list of drills has it."""
+    snapshot, proof = drill
+    return {"snapshot": snapshot_document(snapshot), "proof": proof_document(proof)}
+
+
+def drill_table(drills: list[Drill]) -> Table:
+    """Return drills as rows below headings."""
+    return table(("DRILLED", "SNAPSHOT", "RESULT", "RTO", "DETAIL"), map(_row, drills))
+
+
+def _table(run: Run, catalogue: Catalogue, drills: list[Drill]) -> None:
     if not drills:
         run.screen.line(f"no snapshot of {catalogue.cluster} was drilled yet; drill the newest: etcd-dr drill run")
         return
-    draw(run.screen, table(("DRILLED", "SNAPSHOT", "RESULT", "RTO", "DETAIL"), map(_row, drills)))
+    draw(run.screen, drill_table(drills))
 
 
-def _row(pair: tuple[Snapshot, Proof]) -> tuple[Cell, ...]:
+def _row(pair: Drill) -> tuple[Cell, ...]:
     snapshot, proof = pair
     rto = proof.drill.rto_seconds if proof.drill is not None else None
     return (
