@@ -214,6 +214,17 @@ def test_a_process_that_died_before_the_commit_leaves_a_failed_request(world: Re
     assert world.catalogue.snapshots == ()
 
 
+def test_a_claim_whose_answer_was_lost_is_still_ours(world: RequestWorld) -> None:
+    """The API took the claim and its answer never came: nothing was begun, so it is begun now."""
+    request = world.desk.leave(NOW, "now")
+    world.desk.write_status(request, running(claimed_by=world.holder, at=world.clock.now()))
+
+    world.go_on()
+
+    assert world.phase(request) is RequestPhase.COMPLETED
+    assert len(world.catalogue.snapshots) == 1
+
+
 def test_a_stop_gives_a_request_back_and_the_next_process_takes_it(world: RequestWorld) -> None:
     """A rolling update costs nobody a snapshot."""
     request = world.desk.leave(NOW, "now")

@@ -147,14 +147,15 @@ _LEAVE = Decision(Action.LEAVE)
 
 
 def decide(
-    request: Request, *, now: datetime, clusters: Collection[str], held: Collection[str], ttl: timedelta
+    request: Request, *, now: datetime, clusters: Collection[str], me: str, held: Collection[str], ttl: timedelta
 ) -> Decision:
-    """Return what to do with a request; `held` are the uids that this very process works on."""
+    """Return what to do with a request; `me` is this very process, and `held` are the uids that it works on."""
     if request.is_record or request.is_going or request.uid in held:
         return _LEAVE
     if request.phase is not None and request.phase.is_final:
         return Decision(Action.REMOVE) if _is_over(request, now=now, ttl=ttl) else _LEAVE
-    if request.phase is RequestPhase.RUNNING:
+    # Claimed by us and not held: the answer to our claim was lost on the way, and nothing was begun.
+    if request.phase is RequestPhase.RUNNING and request.claimed_by != me:
         return Decision(Action.SETTLE)
     if request.malformed:
         return Decision(Action.REFUSE, "InvalidSpec", request.malformed)

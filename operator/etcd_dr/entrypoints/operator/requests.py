@@ -181,7 +181,14 @@ class RequestClerk:
         if not self._parts.carries_out and not request.is_record:
             return Decision(Action.LEAVE)
         now = self._ports.clock.now()
-        return decide(request, now=now, clusters=self._parts.keepers, held=held, ttl=self._parts.ttl)
+        return decide(
+            request,
+            now=now,
+            clusters=self._parts.keepers,
+            me=self._ports.holder,
+            held=held,
+            ttl=self._parts.ttl,
+        )
 
     def _act(self, request: Request, decision: Decision) -> None:
         if decision.action is Action.LEAVE:
@@ -238,31 +245,27 @@ class RequestClerk:
             self._works = [each for each in self._works if not each.done()] + [work]
 
     def _work(self, request: Request) -> None:
-        is_answered = True
+        was_claimed = False
         try:
             with self._parts.leadership.work(request.cluster) as term:
-                is_answered = term is not None and self._answer(request, term)
+                claimed = claim(request, ports=self._ports) if term is not None else None
+                if claimed is not None and term is not None:
+                    was_claimed = True
+                    self._answer(claimed, term)
         except KubernetesError as error:
-            is_answered = False
             self._tell(request, error)
-        with self._lock:
-            if not any(each.claimed.uid == request.uid for each in self._unreported):
-                self._held.discard(request.uid)
-        if is_answered:
-            self._mark_answered(request)
+        if was_claimed:
             self._notify()
+            return
+        with self._lock:
+            self._held.discard(request.uid)
 
-    def _answer(self, request: Request, term: Term) -> bool:
-        """Claim and carry out; return whether the claim was ours to make or somebody else's."""
-        claimed = claim(request, ports=self._ports)
-        if claimed is None:
-            return True
+    def _answer(self, claimed: Request, term: Term) -> None:
         status = carry_out(claimed, lambda mine: self._carry_out(mine, term), ports=self._ports)
         with self._lock:
             self._unreported.append(_Unreported(claimed, status))
         self._parts.metrics.unreported.inc()
-        self._report_again(only=request.uid)
-        return True
+        self._report_again(only=claimed.uid)
 
     def _carry_out(self, claimed: Request, term: Term) -> RequestStatus:
         keeper = self._parts.keepers[claimed.cluster]
@@ -284,21 +287,21 @@ class RequestClerk:
         return snapshot_completed(claimed, snapshot, store=store, at=self._ports.clock.now())
 
     def _report_again(self, *, only: str | None = None) -> None:
-        """Write the answers that wait; what cannot be written stays for the next look."""
-        with self._lock:
+        """Write the answers that wait; what cannot be written waits for the next look."""
+        with self._lock:  # taken out while it is written, so that no other thread writes it as well
             waiting = [each for each in self._unreported if only in (None, each.claimed.uid)]
+            self._unreported = [each for each in self._unreported if each not in waiting]
         for each in waiting:
             try:
                 report(each.claimed, each.status, ports=self._ports)
             except KubernetesError as error:
+                with self._lock:
+                    self._unreported.append(each)
                 self._tell(each.claimed, error)
                 continue
-            with self._lock:
-                if each not in self._unreported:
-                    continue  # the other thread was faster
-                self._unreported.remove(each)
-                self._held.discard(each.claimed.uid)
             self._mark_answered(each.claimed)
+            with self._lock:
+                self._held.discard(each.claimed.uid)
             self._parts.metrics.unreported.dec()
             self._count(each.claimed, each.status)
 
