@@ -11,7 +11,7 @@ from etcd_dr.config import Target
 from etcd_dr.ports.control_plane import ControlPlane, Node
 from etcd_dr.ports.etcd import EtcdConnector
 from etcd_dr.ports.etcd_admin import AdminConnector, EtcdAdmin
-from etcd_dr.workflows.recovery.talos_driver import TalosDriver
+from etcd_dr.workflows.recovery.talos_driver import TalosDriver, TalosLimits
 from etcd_dr.workflows.recovery.talos_look import PLATFORM, SeenTalosNodes
 
 
@@ -40,11 +40,26 @@ def talos_parts(target: Target, surroundings: Surroundings) -> TalosParts:
     fleet = talos_nodes(target.need_talos(), surroundings)
     connector = connect_talos(target, surroundings, for_snapshots=True)
     if target.etcd is None:
-        return TalosParts(TalosDriver(fleet), connector, _NoAdministration(target))
+        return TalosParts(TalosDriver(fleet, limits=talos_limits(target)), connector, _NoAdministration(target))
     from etcd_dr.bootstrap.etcd import connect_etcd  # noqa: PLC0415 - imports grpc, which Talos alone needs not
 
     etcd = connect_etcd(target.etcd, surroundings)
-    return TalosParts(TalosDriver(fleet, etcd=etcd), connector, etcd)
+    return TalosParts(TalosDriver(fleet, etcd=etcd, limits=talos_limits(target)), connector, etcd)
+
+
+def talos_limits(target: Target) -> TalosLimits:
+    """Return how long a recovery waits: as configured, and never less than what a healthy node was seen to need.
+
+    What is left out are Talos' own times (a promotion, a join), which no configuration of ours changes.
+    """
+    section, least = target.need_talos(), TalosLimits()
+    asked = section.request_timeout.total_seconds()
+    return TalosLimits(
+        call_deadline=max(least.call_deadline, asked),
+        change_deadline=max(least.change_deadline, 3 * asked),
+        reboot_deadline=section.reboot_timeout.total_seconds(),
+        stall_deadline=max(least.stall_deadline, target.snapshot.stall_timeout.total_seconds()),
+    )
 
 
 class NoDrivenNodes:

@@ -22,7 +22,9 @@ class TalosSection(Section):
     forward: bool = False
     """Reach the nodes through the context's endpoint, where they cannot be dialled from here."""
     request_timeout: PositiveDuration = timedelta(seconds=5)
-    """Deadline of a single small call."""
+    """Deadline of a single small call; a recovery is never less patient than 10s for a question and 30s for a change."""
+    reboot_timeout: PositiveDuration = timedelta(minutes=20)
+    """Longest wait of a recovery for a node to come back from a reset or a reboot; a passed one can be resumed."""
     compare_copies: bool = False
     """Take a second snapshot from another node for the `consistent` proof, where `etcd` is not configured too."""
     machine_configs: bool | None = None

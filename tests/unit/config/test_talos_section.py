@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from etcd_dr.bootstrap.talos_recovery import talos_limits
 from etcd_dr.config import Overrides, parse_config, resolve_target
 from etcd_dr.config.overrides import EtcdOverrides, TalosOverrides
 from etcd_dr.errors import ConfigError
+from etcd_dr.workflows.recovery.talos_driver import TalosLimits
 
 STORE = "stores: [{name: main, directory: {path: /backups}}]"
 
@@ -71,3 +73,15 @@ def test_target_without_talos_says_how_to_name_it() -> None:
         resolve_target(None, Overrides(), {}).need_talos()
 
     assert "--talosconfig" in raised.value.next_step
+
+
+def test_recovery_is_as_patient_as_configured_and_never_hasty() -> None:
+    """A slow link and a slow firmware have their time; a short timeout for health rounds does not cut a recovery."""
+    slow = "talos: {nodes: 10.0.0.2, request_timeout: 40s, reboot_timeout: 1h}, snapshot: {stall_timeout: 3m}"
+    hasty = "talos: {nodes: 10.0.0.2, request_timeout: 1s}"
+
+    def limits(cluster: str) -> TalosLimits:
+        return talos_limits(resolve_target(parse_config(file(cluster), {}, subject="etcd-dr.yaml"), Overrides(), {}))
+
+    assert limits(slow) == TalosLimits(call_deadline=40, change_deadline=120, reboot_deadline=3600, stall_deadline=180)
+    assert limits(hasty) == TalosLimits()
