@@ -22,7 +22,7 @@ from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.ports.object_store import StoreGuarantees
 from fakes.catalogue import catalogue_of, snapshot
 from fakes.clock import MORNING, FakeClock
-from fakes.observations import healthy, silent, without_quorum
+from fakes.observations import all_bent, healthy, silent, without_quorum
 
 NOW = MORNING + timedelta(minutes=12, seconds=40)
 HOUR = timedelta(hours=1)
@@ -33,13 +33,19 @@ _MEMBERS = tuple(TopologyMember(id=f"10{n}", name=f"m{n}", peer_urls=(), client_
 def made_up_board() -> tuple[StatusBoard, FakeClock]:
     """Return the board and the clock that its page is seen by."""
     clock = FakeClock(NOW)
-    prod = _state("prod", kept(), healthy(3))
+    prod = _state("prod", kept(), busy())
     drilled = replace(prod, catalogue=_never_drilled(kept()), cluster="staging")
-    lost = replace(_state("edge-berlin", kept(), without_quorum(silent(healthy(3), "m2", "m3"))), store="offsite")
+    lost = replace(_state("edge-berlin", kept(), without_quorum(silent(busy(), "m2", "m3"))), store="offsite")
     refused = Failure("store.unreachable", "connection refused by s3.example.net:443", "Look at the network.")
-    silent_store = replace(_state("lab", kept(), healthy(1)), store_failure=refused, store="offsite")
+    silent_store = replace(_state("lab", kept(), busy(1)), store_failure=refused, store="offsite")
     empty = replace(_state("edge-oslo", catalogue_of(), healthy(3)), next_start_at=NOW + timedelta(minutes=1))
     return StatusBoard([prod, drilled, lost, silent_store, empty]), clock
+
+
+def busy(voters: int = 3) -> Observation:
+    """Return a healthy cluster whose database is that of `kept`."""
+    status = {"revision": 29_786_931, "db_size_bytes": 1_310 << 20, "db_in_use_bytes": 1_180 << 20}
+    return all_bent(healthy(voters), status=status)
 
 
 def report_of(seen: Observation, cluster: str) -> HealthReport:
