@@ -81,6 +81,7 @@ class FakeObjectStore:
         self._objects: dict[str, _Held] = {}
         self._uploads: dict[str, _FakeUpload] = {}
         self.deleted: list[tuple[str, bytes]] = []
+        self._lost_answers: set[str] = set()
         self._planned_keys: dict[str, EtcdDrError] = {}
         self._planned: defaultdict[str, list[EtcdDrError]] = defaultdict(list)
         self._tokens = count(1)
@@ -93,6 +94,10 @@ class FakeObjectStore:
     def fail_key(self, name: str, error: EtcdDrError) -> None:
         """Raise `error` from the next put of an object whose key ends so."""
         self._planned_keys[name] = error
+
+    def lose_answer(self, name: str) -> None:
+        """Carry out the next put of an object whose key ends so, and raise StoreUnreachable all the same."""
+        self._lost_answers.add(name)
 
     def lock(self, key: str, *, until: datetime | None = None, legal_hold: bool = False) -> None:
         """Put retention or a legal hold on a stored object."""
@@ -146,7 +151,11 @@ class FakeObjectStore:
             raise self._planned_keys.pop(name)
         if self._put_if_absent:
             with self._mutex:
-                return self._place(key, bytes(body), if_absent=if_absent)
+                stored = self._place(key, bytes(body), if_absent=if_absent)
+            for name in [name for name in self._lost_answers if key.endswith(name)]:
+                self._lost_answers.remove(name)
+                raise self._unreachable(key)
+            return stored
         taken = key in self._objects
         if self.faults.between_look_and_put:
             self.faults.between_look_and_put(key)

@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
-from etcd_dr.errors import StoreUnreachable
+from etcd_dr.errors import ApiDenied, StoreUnreachable
 from etcd_dr.ports.leadership import LeadershipMode
 from etcd_dr.workflows.settle_slot import KEPT_FOR
 from scenarios.replica_world import LIFE, OperatorReplica, ReplicaWorld
@@ -186,6 +186,71 @@ def test_a_decision_without_its_manifest_is_finished_by_another_replica(world: R
     assert world.takers == ["a"]
     assert follower.events.of("slot.finished")
     assert world.catalogue.snapshots[0].is_proven
+
+
+def test_a_decision_whose_answer_was_lost_is_made_good_by_its_author(world: ReplicaWorld) -> None:
+    """It cannot know whether it won, so nothing is removed; the next look finds its own name and goes on at once."""
+    leader, _ = leading_pair(world)
+    world.store.lose_answer("decision.json")
+    leader.look()
+    takers_after_the_loss = world.takers
+
+    leader.look()
+
+    assert takers_after_the_loss == []
+    assert world.takers == ["a"]
+    assert len({key.split("/")[4] for key in world.store.keys if key.startswith(world.layout.snapshots)}) == 1
+
+
+def test_a_refusal_is_survived_like_silence(world: ReplicaWorld) -> None:
+    """RBAC that forgot the leases: nobody leads, and snapshots are taken all the same."""
+    alone = world.replica("a")
+    alone.connection.refusal = ApiDenied("may not list leases", subject="api")
+    world.pass_seconds(60)
+
+    alone.look()
+
+    assert alone.leadership.mode is LeadershipMode.SURVIVAL
+    assert world.takers == ["a"]
+    assert len(alone.events.of("leases.unanswered")) == 1
+
+
+def test_a_replica_that_starts_without_the_api_takes_what_is_due(world: ReplicaWorld) -> None:
+    """It has never seen a lease: it waits for the duration of one, and a little more for whoever led last."""
+    alone = world.replica("a")
+    world.cut_off(alone)
+    world.pass_seconds(25)
+    alone.look()
+    too_early = world.takers
+    world.pass_seconds(30)
+
+    alone.look()
+
+    assert too_early == []
+    assert world.takers == ["a"]
+
+
+def test_a_look_that_came_in_the_middle_of_other_work_is_made_up_for(world: ReplicaWorld) -> None:
+    """A snapshot on demand began before the slot and ended after it: the slot's own look was dropped meanwhile."""
+    leader, _ = leading_pair(world)
+    leader.look()
+    world.clock.advance(3500)
+    world.pass_seconds(10)
+
+    def the_slot_comes() -> None:
+        world.clock.advance(200)
+        leader.look()
+
+    world.in_mid_upload(the_slot_comes)
+    with leader.leadership.work("prod") as term:
+        assert term is not None
+        leader.keeper.save_now(term, taken_by="alice", labels={})
+    told = leader.looks[-1]
+    world.pass_seconds(5)
+    leader.look()
+
+    assert told <= world.clock.now()
+    assert [s.manifest.reason for s in world.catalogue.snapshots] == ["scheduled", "on-demand", "scheduled"]
 
 
 def test_survival_mode_begins_when_no_lease_can_be_had(world: ReplicaWorld) -> None:

@@ -11,6 +11,7 @@ Both are stored objects (docs/stored-format.md) with a `version` of their own.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -82,12 +83,14 @@ def parse_claim(body: bytes, *, subject: str) -> SlotClaim:
         raise invalid_record(subject, error) from error
 
 
-def parse_decision(body: bytes, *, subject: str) -> SlotDecision:
-    """Raises ManifestInvalid, and ManifestVersionUnknown for a later version."""
+def parse_decision(body: bytes, *, subject: str, cluster: str, slot: datetime) -> SlotDecision:
+    """Raises ManifestInvalid, also when it is one of another place, and ManifestVersionUnknown for a later version."""
     document = parse_versioned(body, subject=subject, known=CLAIM_VERSION)
     try:
         decision = SlotDecision.model_validate(document)
         _ = decision.manifest.snapshot_id
     except (ValidationError, ValueError) as error:
         raise invalid_record(subject, error) from error
+    if (decision.cluster, decision.manifest.cluster, decision.slot) != (cluster, cluster, slot):
+        raise invalid_record(subject, ValueError("it speaks of another cluster or slot than its place"))
     return decision

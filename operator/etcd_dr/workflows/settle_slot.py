@@ -136,9 +136,10 @@ class SlotArbiter:
     def _decision(self, slot: datetime) -> SlotDecision | None:
         key = self._layout.decision(slot)
         try:
-            return parse_decision(self._store.get(key, limit_bytes=MAX_DECISION_BYTES), subject=self._store.url(key))
+            body = self._store.get(key, limit_bytes=MAX_DECISION_BYTES)
         except ObjectMissing:
             return None
+        return parse_decision(body, subject=self._store.url(key), cluster=self._layout.cluster, slot=slot)
 
     def _newest_claim(self, slot: datetime) -> tuple[int, SlotClaim | None]:
         """Return the last claim and its number; 0 and None where there is none."""
@@ -190,13 +191,13 @@ class SlotArbiter:
         """
         manifest, layout = decision.manifest, self._layout
         snapshot_id = manifest.snapshot_id
-        if self._has(layout.manifest(snapshot_id)):
+        if self._size(layout.manifest(snapshot_id)) is not None:
             return Settled(f"snapshot {manifest.id} of {decision.holder}")
         watched = self._watched_seconds(f"decision {manifest.id}")
         if decision.holder != term.holder and watched < _FINISH_AFTER_SECONDS:
             return _waiting(_FINISH_AFTER_SECONDS - watched, f"{decision.holder} is about to commit {manifest.id}")
-        if not self._has(layout.data(snapshot_id)):
-            return Settled(f"snapshot {manifest.id} of {decision.holder}, which was removed")
+        if self._size(layout.data(snapshot_id)) != manifest.stored_size_bytes:
+            return Settled(f"snapshot {manifest.id} of {decision.holder}, whose data were removed")
         put_manifest(self._store, layout, manifest)
         self._events.emit(
             "slot.finished",
@@ -208,12 +209,12 @@ class SlotArbiter:
         )
         return Settled(f"snapshot {manifest.id}, which {decision.holder} had decided and not committed")
 
-    def _has(self, key: str) -> bool:
+    def _size(self, key: str) -> int | None:
+        """Return the size of an object; None: it is not there."""
         try:
-            self._store.head(key)
+            return self._store.head(key).size_bytes
         except ObjectMissing:
-            return False
-        return True
+            return None
 
     def _watched_seconds(self, what: str) -> float:
         return self._now() - self._first_seen.setdefault(what, self._now())

@@ -94,7 +94,7 @@ class LeaseLeadership:
         self._mode = LeadershipMode.LEASES
         self._answered_at = parts.now()
         self._survival_begun_at = 0.0
-        self._silence = ""
+        self._silence = self._silence_code = ""
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="leases", daemon=True)
 
@@ -219,17 +219,16 @@ class LeaseLeadership:
 
     def _answered(self) -> None:
         self._answered_at = self._parts.now()
-        self._silence = ""
+        self._silence = self._silence_code = ""
         if self._mode is LeadershipMode.SURVIVAL:
             self._mode = LeadershipMode.LEASES
             self._parts.events.emit("survival.ended")
 
     def _not_answered(self, error: KubernetesError) -> None:
-        self._silence = str(error)
+        if error.code != self._silence_code:  # once, and not with each round of an outage
+            self._parts.events.emit("leases.unanswered", level="warning", error_code=error.code, error=str(error))
+        self._silence, self._silence_code = str(error), error.code
         silent_seconds = self._parts.now() - self._answered_at
-        self._parts.events.emit(
-            "leases.unanswered", level="warning", error_code=error.code, error=str(error), silent_seconds=silent_seconds
-        )
         if self._mode is LeadershipMode.LEASES and silent_seconds >= self._parts.timings.lease_seconds:
             self._survival_begun_at = self._parts.now()
             self._mode = LeadershipMode.SURVIVAL

@@ -50,6 +50,7 @@ class SnapshotRuns:
         self._drills = drills
         self._deleting = deleting
         self._saving = Lock()
+        self._look_was_dropped = False
         self._turns = SlotTurns(parts)
         self._clock = parts.surroundings.clock
         self.before_retention: Callable[[Term], None] | None = None
@@ -57,8 +58,12 @@ class SnapshotRuns:
     def look_at_schedule(self) -> None:
         """Take a snapshot if one is due, then see to it that the next look comes in time."""
         schedule = self._parts.schedule
-        if schedule is None or not self._saving.acquire(blocking=False):
+        if schedule is None:
             return
+        if not self._saving.acquire(blocking=False):
+            self._look_was_dropped = True
+            return
+        self._look_was_dropped = False
         try:
             with self._parts.leadership.work(self._parts.cluster, is_urgent=True) as term:
                 if term is None:
@@ -76,7 +81,7 @@ class SnapshotRuns:
         try:
             self._save(term, None, reason=reason, labels=labels)
         finally:
-            self._saving.release()
+            self._let_looks_in()
         return True
 
     def take_on_demand(
@@ -174,7 +179,14 @@ class SnapshotRuns:
                 self._parts.metrics.snapshots.labels(**self._parts.place, result="failure").inc()
             raise
         finally:
-            self._saving.release()
+            self._let_looks_in()
+
+    def _let_looks_in(self) -> None:
+        """End work beside the schedule. A look that came meanwhile is made up for: nothing else would repeat it."""
+        self._saving.release()
+        if self._look_was_dropped:
+            self._look_was_dropped = False
+            self._parts.look_again(self._parts.cluster, self._clock.now())
 
     def _count(self, outcome: SnapshotOutcome) -> None:
         metrics, place = self._parts.metrics, self._parts.place
