@@ -14,6 +14,7 @@ from etcd_dr.entrypoints.operator.board import StatusBoard
 from etcd_dr.entrypoints.web.status_page import StatusPage
 from fakes.clock import FakeClock
 from fakes.events import RecordingEvents
+from fakes.standing_leadership import StandingLeadership
 from fakes.status_board import made_up_board
 
 TOKEN = "correct-horse-battery-staple"
@@ -50,12 +51,15 @@ class PageClient:
 
 
 @contextmanager
-def served(board: StatusBoard | None = None, **page: Any) -> Iterator[PageClient]:
+def served(
+    board: StatusBoard | None = None, *, leadership: StandingLeadership | None = None, **page: Any
+) -> Iterator[PageClient]:
     """Serve a made-up site, or this board, with these settings of `page`."""
     made_up, clock = made_up_board()
     shown, events = board or made_up, RecordingEvents()
     settings = PageSection(enabled=True, **{"listen": "127.0.0.1:0", **page})
-    site = StatusPage(settings, shown, clock=clock, events=events)
+    standing = leadership or StandingLeadership()
+    site = StatusPage(settings, shown, leadership=standing, clock=clock, events=events)
     site.start()
     try:
         yield PageClient(site, clock, shown, events)

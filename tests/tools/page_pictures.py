@@ -10,10 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from etcd_dr.config.page_model import PageSection
-from etcd_dr.entrypoints.web.status_page import StatusPage
-from fakes.events import RecordingEvents
-from fakes.status_board import made_up_board
+from fakes.page_client import served
 from real.peers.chromium import Chromium, find_chromium
 
 PLACE = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -33,20 +30,14 @@ def draw(place: Path, *, whole: bool = False) -> list[Path]:
     program = find_chromium()
     if program is None:
         raise SystemExit("no chromium on PATH; on Debian: apt-get install chromium")
-    board, clock = made_up_board()
-    page = StatusPage(PageSection(enabled=True, listen="127.0.0.1:0"), board, clock=clock, events=RecordingEvents())
-    page.start()
     written = []
-    try:
-        with tempfile.TemporaryDirectory() as scratch, Chromium(program, Path(scratch)) as browser:
-            for name, (path, look) in PICTURES.items():
-                tab = browser.open(f"{page.url}{path}", **look)
-                tab.value("document.dispatchEvent(new Event('visibilitychange'))")
-                tab.wait_for("document.getElementById('live').classList.contains('renewed')")
-                (place / name).write_bytes(tab.picture(whole=whole))
-                written.append(place / name)
-    finally:
-        page.stop()
+    with served() as client, tempfile.TemporaryDirectory() as scratch, Chromium(program, Path(scratch)) as browser:
+        for name, (path, look) in PICTURES.items():
+            tab = browser.open(f"http://127.0.0.1:{client.port}/{path}", **look)
+            tab.value("document.dispatchEvent(new Event('visibilitychange'))")
+            tab.wait_for("document.getElementById('live').classList.contains('renewed')")
+            (place / name).write_bytes(tab.picture(whole=whole))
+            written.append(place / name)
     return written
 
 

@@ -203,7 +203,13 @@ class OperatorProcess:
         from etcd_dr.entrypoints.web.status_page import StatusPage  # noqa: PLC0415 - templates only where there is a page
 
         surroundings = self._surroundings
-        return StatusPage(self._config.page, self.board, clock=surroundings.clock, events=surroundings.events)
+        return StatusPage(
+            self._config.page,
+            self.board,
+            leadership=self.leadership,
+            clock=surroundings.clock,
+            events=surroundings.events,
+        )
 
     def _make_keepers(self) -> dict[str, ClusterKeeper]:
         guard = MemberGuard()

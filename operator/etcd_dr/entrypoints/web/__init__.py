@@ -16,6 +16,7 @@ Rules:
     rendering     templates and how values become words
     views         what a page shows, from the board
     timeline      where restore points lie on a line
+    operation     which replica works for a cluster
     documents     the same as JSON
     assets        style sheet, script and icon, from the package
 """

@@ -19,7 +19,7 @@ from etcd_dr.entrypoints.cli.human import age, duration, plain, size
 from etcd_dr.entrypoints.cli.pasting import Paste, parts
 
 DASH = "\N{EN DASH}"
-_STOCK_COMMAND = re.compile(
+_STOCK_CALL = re.compile(
     r"\b(?:age-keygen|crictl|etcdctl|etcdutl|journalctl|kubectl|openssl|systemctl|talosctl) "
     r"(?:-|[a-z])(?:(?![;|()\n]|\.(?:\s|$)|, ).)*"
 )
@@ -48,22 +48,22 @@ class Renderer:
         return self._environment.get_template(name).render(values)
 
 
-def commands(text: str, cluster: str = "") -> list[tuple[str, bool]]:
-    """Return a next step in pieces, commands apart; those of ours are completed with the cluster's name."""
+def commands(text: str, cluster: str = "") -> list[tuple[str, str]]:
+    """Return a next step in pieces with their kinds: `command` is one of ours, completed with the cluster's name and
+    ready to be pasted; `stock` is a call of another program; empty is the sentence around them."""
     completed = Paste(GlobalOptions(cluster=cluster or None)).completed(text)
     lines = [line.strip() for line in completed.splitlines() if line.strip()]
     pieces = [piece for line in lines for piece in parts(f"{line} ")]
-    return [part for piece, is_ours in pieces for part in ([(piece, True)] if is_ours else _stock_commands(piece))]
+    return [part for piece, is_ours in pieces for part in ([(piece, "command")] if is_ours else _stock_calls(piece))]
 
 
-def _stock_commands(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield the pieces of a text, calls of the programs that next steps speak of apart."""
+def _stock_calls(text: str) -> Iterator[tuple[str, str]]:
     place = 0
-    for found in _STOCK_COMMAND.finditer(text):
-        yield text[place : found.start()], False
-        yield found[0].rstrip(), True
+    for found in _STOCK_CALL.finditer(text):
+        yield text[place : found.start()], ""
+        yield found[0].rstrip(), "stock"
         place = found.start() + len(found[0].rstrip())
-    yield text[place:], False
+    yield text[place:], ""
 
 
 def clock(moment: datetime | None) -> str:

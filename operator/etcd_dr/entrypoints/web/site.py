@@ -10,6 +10,7 @@ GET  /static/NAME             three files of the package
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -26,10 +27,12 @@ from etcd_dr.entrypoints.web.access import COOKIE, SESSION_SECONDS, Access, Visi
 from etcd_dr.entrypoints.web.assets import load_assets
 from etcd_dr.entrypoints.web.documents import cluster_document, clusters_document
 from etcd_dr.entrypoints.web.guard import Guard
+from etcd_dr.entrypoints.web.operation import operation_document, operation_words
 from etcd_dr.entrypoints.web.rendering import Renderer
 from etcd_dr.entrypoints.web.views import cluster_view, overview
 from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.events import EventSink
+from etcd_dr.ports.leadership import Leadership
 
 _LONGEST_FORM_BYTES = 8192
 _FOREVER = "public, max-age=31536000, immutable"
@@ -41,9 +44,21 @@ class States(Protocol):
     def all(self) -> Sequence[ClusterState]: ...
 
 
-def build_site(states: States, access: Access, *, base_path: str, clock: Clock, events: EventSink) -> ASGIApp:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteParts:
+    """What the site is made of."""
+
+    states: States
+    access: Access
+    leadership: Leadership
+    clock: Clock
+    events: EventSink
+    base_path: str = ""
+
+
+def build_site(parts: SiteParts) -> ASGIApp:
     """Return the application, guarded."""
-    site = _Site(states, access, base_path=base_path, clock=clock, events=events)
+    site = _Site(parts)
     routes = [
         Route("/", site.overview),
         Route("/clusters/{name}", site.cluster),
@@ -56,19 +71,20 @@ def build_site(states: States, access: Access, *, base_path: str, clock: Clock, 
     handlers: Any = {HTTPException: site.refused, Exception: site.failed}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
-    return Guard(app, access=access, base_path=base_path, strangers=site.stranger, misled=site.misled)
+    return Guard(app, access=parts.access, base_path=parts.base_path, strangers=site.stranger, misled=site.misled)
 
 
 class _Site:
-    def __init__(self, states: States, access: Access, *, base_path: str, clock: Clock, events: EventSink) -> None:
-        self._states = states
-        self._access = access
-        self._base = base_path
-        self._clock = clock
-        self._events = events
+    def __init__(self, parts: SiteParts) -> None:
+        self._states = parts.states
+        self._access = parts.access
+        self._leadership = parts.leadership
+        self._base = parts.base_path
+        self._clock = parts.clock
+        self._events = parts.events
         self._assets = load_assets()
-        marks = {name: f"{base_path}/static/{name}?v={asset.mark}" for name, asset in self._assets.items()}
-        self._pages = Renderer({"base": base_path, "assets": marks, "version": __version__})
+        marks = {name: f"{self._base}/static/{name}?v={asset.mark}" for name, asset in self._assets.items()}
+        self._pages = Renderer({"base": self._base, "assets": marks, "version": __version__})
 
     def overview(self, request: Request) -> Response:
         now = self._clock.now()
@@ -83,13 +99,16 @@ class _Site:
             range_name=request.query_params.get("range", ""),
             page=int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else 1,
         )
-        return self._page(request, "cluster.html", view=view, now=now)
+        words = operation_words(self._leadership, state.cluster)
+        return self._page(request, "cluster.html", view=view, operation=words, now=now)
 
     def clusters_json(self, _: Request) -> Response:
         return JSONResponse(clusters_document(self._states.all(), now=self._clock.now()))
 
     def cluster_json(self, request: Request) -> Response:
-        return JSONResponse(cluster_document(self._named(request), now=self._clock.now()))
+        state = self._named(request)
+        document = cluster_document(state, now=self._clock.now())
+        return JSONResponse({**document, "replicas": operation_document(self._leadership, state.cluster)})
 
     async def login(self, request: Request) -> Response:
         """Give a session to whoever says the token."""

@@ -5,18 +5,30 @@ from __future__ import annotations
 from etcd_dr.config.page_model import PageSection
 from etcd_dr.entrypoints.operator.http import HttpServer, bind
 from etcd_dr.entrypoints.web.access import Access
-from etcd_dr.entrypoints.web.site import States, build_site
+from etcd_dr.entrypoints.web.site import SiteParts, States, build_site
 from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.events import EventSink
+from etcd_dr.ports.leadership import Leadership
 
 
 class StatusPage:
     """Serves the page. Raises ConfigError where it cannot be listened on, or its token cannot be used."""
 
-    def __init__(self, page: PageSection, states: States, *, clock: Clock, events: EventSink) -> None:
+    def __init__(
+        self, page: PageSection, states: States, *, leadership: Leadership, clock: Clock, events: EventSink
+    ) -> None:
         access = Access(page, now=lambda: clock.now().timestamp())
         access.check()
-        site = build_site(states, access, base_path=page.base_path, clock=clock, events=events)
+        site = build_site(
+            SiteParts(
+                states=states,
+                access=access,
+                leadership=leadership,
+                clock=clock,
+                events=events,
+                base_path=page.base_path,
+            )
+        )
         self._events = events
         self._address = page.listen.rpartition(":")[0]
         self._path = f"{page.base_path}/"

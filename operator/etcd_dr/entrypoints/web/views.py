@@ -101,7 +101,6 @@ class ClusterView:
     points: tuple[PointRow, ...]
     pages: Pages
     drills: tuple[DrillRow, ...]
-    operation: tuple[tuple[str, str], ...] = ()
 
 
 def overview(states: Sequence[ClusterState], *, now: datetime) -> OverviewView:

@@ -25,7 +25,8 @@ def test_commands_stand_apart_and_are_complete(text: str, found: list[str]) -> N
     """Each can be copied by itself; nothing of the sentence is lost."""
     pieces = commands(text, "prod")
 
-    assert [piece for piece, is_command in pieces if is_command] == found
+    assert [piece for piece, kind in pieces if kind] == found
+    assert all(kind == ("command" if piece.startswith("etcd-dr") else "stock") for piece, kind in pieces if kind)
     assert "".join(piece for piece, _ in pieces).replace(" --cluster prod", "").strip() == text
 
 

@@ -15,9 +15,11 @@ from etcd_dr.domain.health import Finding, Severity
 from etcd_dr.domain.member_health import MemberHealth, MemberRole
 from etcd_dr.domain.proof import ProofResult
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
+from etcd_dr.ports.leadership import LeadershipMode, Standing
 from fakes.catalogue import catalogue_of, snapshot
 from fakes.observations import healthy
 from fakes.page_client import PageClient, served
+from fakes.standing_leadership import StandingLeadership
 from fakes.status_board import NOW, made_up_board, report_of
 
 PAGES = ["/", *(f"/clusters/{name}" for name in ("prod", "staging", "edge-berlin", "lab", "edge-oslo"))]
@@ -284,3 +286,23 @@ def test_an_error_of_ours_is_told_and_ends_with_the_request() -> None:
         assert "etcd-dr readiness" in answer.body
         assert client.events.of("page.failed")
         assert client.ask("/static/page.css").status == 200
+
+
+@pytest.mark.parametrize(
+    ("leadership", "words"),
+    [
+        (StandingLeadership(), ""),
+        (StandingLeadership(LeadershipMode.LEASES, "", (Standing("prod", True, 7, "pod-a"),)), "this replica leads, term 7"),
+        (StandingLeadership(LeadershipMode.LEASES, "", (Standing("prod", False, 7, "pod-b"),)), "pod-b leads; this replica watches"),
+        (StandingLeadership(LeadershipMode.LEASES), "no replica leads just now"),
+        (StandingLeadership(LeadershipMode.SURVIVAL, "the API is silent"), "survival mode: the API is silent; scheduled snapshots go on"),
+    ],
+)  # fmt: skip
+def test_who_leads_is_told(leadership: StandingLeadership, words: str) -> None:
+    """Of two replicas either page says which of them works, and what survival mode means."""
+    with served(leadership=leadership) as client:
+        page, document = client.ask("/clusters/prod").body, json.loads(client.ask("/api/v1/clusters/prod").body)
+
+    assert ("Replicas" in page) is bool(words)
+    assert words in page
+    assert document["replicas"]["mode"] == leadership.mode.value
