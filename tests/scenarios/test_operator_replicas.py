@@ -348,6 +348,42 @@ def test_a_run_that_fails_gives_the_slot_to_the_other_replica(world: ReplicaWorl
     assert world.takers == ["b"]
 
 
+def test_a_leader_that_keeps_failing_gives_way_to_another_replica(world: ReplicaWorld) -> None:
+    """After three failed runs: it may be the one whose way to etcd or to the store is cut."""
+    leader, follower = leading_pair(world)
+    for member in world.cluster.members:
+        member.stop()
+    for _ in range(3):
+        leader.look()
+        world.pass_seconds(5)
+    for member in world.cluster.members:
+        member.start()
+
+    world.pass_seconds(5)
+    follower.look()
+
+    assert (leader.leads, follower.leads) == (False, True)
+    assert world.takers == ["b"]
+    assert world.catalogue.snapshots[0].manifest.fencing == 2
+
+
+def test_a_leader_without_others_leads_on_however_often_it_fails(world: ReplicaWorld) -> None:
+    """It lets go, nobody comes, and it leads again after the duration of a lease."""
+    alone = world.replica("a")
+    world.pass_seconds(10)
+    for member in world.cluster.members:
+        member.stop()
+    for _ in range(3):
+        alone.look()
+    world.pass_seconds(10)
+    led_meanwhile = alone.leads
+    world.pass_seconds(40)
+
+    assert not led_meanwhile
+    assert alone.leads
+    assert alone.looks[-1] > world.clock.now() - timedelta(seconds=40), "it looks at once"
+
+
 def test_leases_come_back_and_no_slot_is_taken_twice(world: ReplicaWorld) -> None:
     """A new leader finds the slot of the outage settled, and goes on with the next one under a new term."""
     leader, follower = leading_pair(world)

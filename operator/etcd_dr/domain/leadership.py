@@ -182,18 +182,21 @@ class Spread:
         return self.held[self.me]
 
 
-def may_acquire(candidacy: Candidacy, spread: Spread, *, now: float) -> bool:
+def may_acquire(candidacy: Candidacy, spread: Spread, *, now: float, is_reluctant: bool = False) -> bool:
     """Tell whether to try for a lease now.
 
-    A replica that has its share, or sees that another one asked for this lease, leaves it free for one lease duration
-    more: whoever has less comes first, and nothing stays without a leader when nobody comes.
+    A replica that has its share, sees that another one asked for this lease, or gave it up because it failed at the
+    work, leaves it free for one lease duration more: whoever has less comes first, and nothing stays without a leader
+    when nobody comes.
     """
     free_seconds = candidacy.free_seconds(now)
     if free_seconds is None:
         return False
     wanted_by = candidacy.record.wanted_by if candidacy.record is not None else ""
-    comes_second = spread.mine >= spread.most or wanted_by not in ("", candidacy.me)
-    return free_seconds >= (candidacy.timings.lease_seconds if comes_second and wanted_by != candidacy.me else 0)
+    if wanted_by == candidacy.me and not is_reluctant:
+        return True
+    comes_second = is_reluctant or spread.mine >= spread.most or wanted_by != ""
+    return free_seconds >= (candidacy.timings.lease_seconds if comes_second else 0)
 
 
 def should_give(candidacy: Candidacy, spread: Spread, *, now: float) -> bool:

@@ -78,3 +78,7 @@ class Leadership(Protocol):
         In survival mode only urgent work (a scheduled snapshot) is let through: the rest waits for the leases.
         """
         ...
+
+    def give_way(self, cluster: str) -> None:
+        """Let another replica lead, once no work is under way: this one fails at it. It leads on if nobody comes."""
+        ...

@@ -3,11 +3,11 @@
 1. Renew what is led, the longest unrenewed first: nothing else may cost a term.
 2. List all leases, and see what changed.
 3. Renew what another one's wish had made unwritable in step 1, and end the terms that ran out or were taken.
-4. Let go of what a replica with fewer leases asked for, where no work is under way.
+4. Let go of what a replica with fewer leases asked for, or what this one fails at, where no work is under way.
 5. Try for what is free; ask for what is missing to a fair share.
 
 After the first call that fails nobody is asked for the rest of the round: the next terms to run out are those of calls
-that wait in vain. All methods but `leads`, `fencing` and `spread` belong to one thread.
+that wait in vain. `round` and `release` belong to one thread at a time.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ class LeaseHolder:
         self._candidacies = {name: Candidacy(name, me, timings) for name in names}
         self.names = tuple(self._candidacies)
         self._unwritable: set[str] = set()
+        self._given_up: set[str] = set()
+        self._reluctant: set[str] = set()
 
     def leads(self, name: str) -> bool:
         """Tell whether this process leads now; from any thread."""
@@ -90,6 +92,10 @@ class LeaseHolder:
     @property
     def spread(self) -> Spread:
         return Spread.seen(tuple(self._candidacies.values()), me=self.me, now=self._now())
+
+    def give_way(self, name: str) -> None:
+        """Let go of a lease at the next opportunity, and let others come first; from any thread."""
+        self._given_up.add(name)
 
     def round(self) -> None:
         """Make one round. Raises the first KubernetesError that is not a conflict; terms that lapsed are ended then."""
@@ -132,6 +138,8 @@ class LeaseHolder:
         for name, before in self._candidacies.items():
             after = before.observe(shown.get(name), at=at)
             self._candidacies[name] = after
+            if after.holder(at) not in ("", self.me):
+                self._reluctant.discard(name)
             if before.renewed_at is not None and after.renewed_at is None:
                 taker = after.record.holder if after.record is not None else ""
                 self._hooks.ended(name, f"its lease is {taker}'s now" if taker else "its lease was taken away")
@@ -144,24 +152,36 @@ class LeaseHolder:
 
     def _end(self, candidacy: Candidacy, reason: str) -> None:
         self._candidacies[candidacy.name] = candidacy.ended()
+        self._given_up.discard(candidacy.name)
         self._hooks.ended(candidacy.name, reason)
 
     def _give(self) -> None:
         for candidacy in self._led():
-            if should_give(candidacy, self.spread, now=self._now()) and self._hooks.may_give(candidacy.name):
-                wanted_by = candidacy.record.wanted_by if candidacy.record is not None else ""
+            reason = self._reason_to_give(candidacy)
+            if reason and self._hooks.may_give(candidacy.name):
                 try:
-                    self.release(candidacy.name, f"{wanted_by} has fewer")
+                    self.release(candidacy.name, reason)
                 finally:
                     self._hooks.kept(candidacy.name)
+
+    def _reason_to_give(self, candidacy: Candidacy) -> str:
+        """Return why to let go, empty for no reason."""
+        if candidacy.name in self._given_up:
+            self._reluctant.add(candidacy.name)
+            return "this replica failed at it, another one may do better"
+        if should_give(candidacy, self.spread, now=self._now()):
+            return f"{candidacy.record.wanted_by if candidacy.record else ''} has fewer"
+        return ""
 
     def _acquire(self) -> None:
         """Try for what is free, as long as the terms that there are need no renewal: the rest comes with the next round."""
         until = self._now() + self._timings.retry_seconds
         for candidacy in in_own_order(self._candidacies.values(), self.me):
-            if self._now() < until and may_acquire(candidacy, self.spread, now=self._now()):
+            is_reluctant = candidacy.name in self._reluctant
+            if self._now() < until and may_acquire(candidacy, self.spread, now=self._now(), is_reluctant=is_reluctant):
                 with suppress(ResourceConflict):  # somebody was faster; the next round shows who
                     record = self._put(candidacy.acquisition(self._clock.now()))
+                    self._reluctant.discard(candidacy.name)
                     if self.leads(candidacy.name):
                         self._hooks.begun(candidacy.name, record.transitions)
 

@@ -121,6 +121,9 @@ class LeaseLeadership:
             term = self._enter(cluster, stack, is_urgent=is_urgent)
             yield term
 
+    def give_way(self, cluster: str) -> None:
+        self._holder.give_way(self._parts.lease_names[cluster])
+
     def start(self) -> None:
         """Begin to make rounds."""
         self._thread.start()

@@ -32,6 +32,7 @@ from etcd_dr.workflows.receive_stream import raise_if_cancelled
 from etcd_dr.workflows.take_snapshot import SnapshotOutcome, take_snapshot
 
 TAKEN_BY = "etcd-dr operator"
+_FAILURES_BEFORE_GIVING_WAY = 3  # of one replica, which may be the one that cannot reach etcd or the store
 _LOOK_UP_SECONDS = 1.0
 
 
@@ -207,6 +208,8 @@ class SnapshotRuns:
         parts.metrics.snapshots.labels(**parts.place, result="failure").inc()
         parts.board.update(parts.cluster, failures=failures, last_failure=Failure.of(error), next_start_at=again_at)
         parts.look_again(parts.cluster, again_at)
+        if failures % _FAILURES_BEFORE_GIVING_WAY == 0:
+            parts.leadership.give_way(parts.cluster)
 
     def _retain(self, catalogue: Catalogue, term: Term) -> Catalogue:
         """Apply retention and return the catalogue as it is then. A failure is no reason to repeat the snapshot."""

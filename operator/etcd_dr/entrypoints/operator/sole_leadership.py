@@ -36,6 +36,9 @@ class SoleLeadership:
     ) -> Iterator[Term | None]:
         yield Term(cluster=cluster, cancellation=self._cancellation, overtaken=self._cancellation)
 
+    def give_way(self, cluster: str) -> None:
+        """There is nobody to give way to."""
+
     def start(self) -> None:
         """Nothing needs to be done."""
 
