@@ -1,6 +1,6 @@
 """Which snapshots of a cluster are shown as records, and what must be written for that: a cache, bounded, never a truth.
 
-- The newest ones are shown, up to a limit. One that a finished request shows already is not shown twice.
+- The newest ones are shown, up to a limit. One that was taken for a request is shown by that while it is there.
 - What the store no longer has goes, and so does what is beyond the limit; what says something else is corrected.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
-from etcd_dr.domain.request import Request, SnapshotAnswer
+from etcd_dr.domain.request import UID_LABEL, Request, SnapshotAnswer
 from etcd_dr.domain.request_status import snapshot_answer
 
 _WRITTEN_WITHIN = timedelta(minutes=1)  # a record is written in two calls, and seen a moment later
@@ -30,11 +30,9 @@ def plan_records(
 ) -> RecordChanges:
     """Return what makes the records of the catalogue's cluster right; `seen` are requests and records of any."""
     of_cluster = [each for each in seen if each.cluster == catalogue.cluster]
-    shown_by_requests = {
-        each.answer.snapshot_id for each in of_cluster if not each.is_record and each.answer is not None
-    }
+    asking = {each.uid for each in of_cluster if not each.is_record}
     newest = reversed(catalogue.snapshots[-limit:] if limit else ())
-    wanted = {str(each.id): each for each in newest if str(each.id) not in shown_by_requests}
+    wanted = {str(each.id): each for each in newest if each.manifest.labels.get(UID_LABEL) not in asking}
     records = {_id(each.answer): each for each in of_cluster if each.is_record}
     return RecordChanges(
         to_put=tuple(

@@ -17,6 +17,9 @@ from enum import StrEnum
 
 from etcd_dr.domain.answer import Failure
 
+UID_LABEL = "request-uid"
+"""The label of a manifest that says for which request it was taken."""
+
 
 class RequestKind(StrEnum):
     SNAPSHOT = "EtcdSnapshot"

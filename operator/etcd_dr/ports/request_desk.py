@@ -81,5 +81,5 @@ class RequestDesk(Protocol):
         ...
 
     def put_record(self, record: Record) -> None:
-        """Create or correct a record. Saying the same twice changes nothing."""
+        """Create or correct a record. Saying the same twice changes nothing that is shown."""
         ...

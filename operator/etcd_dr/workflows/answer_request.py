@@ -30,9 +30,6 @@ from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.events import EventSink
 from etcd_dr.ports.request_desk import RequestDesk
 
-UID_LABEL = "request-uid"
-"""The label of a manifest that says for which request it was taken."""
-
 _REPORT_TRIES = 3
 
 Run = Callable[[Request], RequestStatus]

@@ -100,8 +100,8 @@ def compose_record(cluster: str, snapshot_id: str) -> dict[str, Any]:
 
 
 def without_nothing(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document without its nulls: what is applied is what is said."""
-    return {key: value for key, value in document.items() if value is not None}
+    """Return the document without nulls and empty texts: API servers up to 1.20 take an empty text for null."""
+    return {key: value for key, value in document.items() if value is not None and value != ""}
 
 
 def time_text(moment: datetime | None) -> str | None:
@@ -191,7 +191,10 @@ def _answer_fields(kind: RequestKind, answer: SnapshotAnswer | DrillAnswer | Non
             "rtoSeconds": answer.rto_seconds,
             "rto": None if answer.rto_seconds is None else f"{answer.rto_seconds:.1f}s",
             "objectiveSeconds": answer.objective_seconds,
-            "checks": [{"name": each.name, "result": each.result, "detail": each.detail} for each in answer.checks],
+            "checks": [
+                without_nothing({"name": each.name, "result": each.result, "detail": each.detail})
+                for each in answer.checks
+            ],
         }
     return nothing
 
@@ -214,11 +217,8 @@ def _condition(condition: Condition, seen: Any, generation: object, now: datetim
 def _failure(status: RequestStatus) -> dict[str, str] | None:
     if status.failure is None:
         return None
-    return {
-        "code": status.failure.code,
-        "message": status.failure.message,
-        "nextStep": status.failure.next_step,
-    }
+    said = {"code": status.failure.code, "message": status.failure.message, "nextStep": status.failure.next_step}
+    return without_nothing(said)
 
 
 def _phase(text: object) -> RequestPhase | None:

@@ -23,7 +23,16 @@ from etcd_dr.bootstrap.leadership import replica_name
 from etcd_dr.bootstrap.requests import answering_ports
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import Config
-from etcd_dr.domain.request import Action, Decision, Request, RequestKind, RequestPhase, RequestStatus, decide
+from etcd_dr.domain.request import (
+    UID_LABEL,
+    Action,
+    Decision,
+    Request,
+    RequestKind,
+    RequestPhase,
+    RequestStatus,
+    decide,
+)
 from etcd_dr.domain.request_status import drill_completed, snapshot_completed
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
@@ -33,7 +42,6 @@ from etcd_dr.entrypoints.operator.request_watch import RequestWatch
 from etcd_dr.errors import ApiUnreachable, EtcdDrError, KubernetesError, ResourceConflict, ResourceMissing
 from etcd_dr.ports.leadership import Leadership, Term
 from etcd_dr.workflows.answer_request import (
-    UID_LABEL,
     AnsweringPorts,
     carry_out,
     claim,
