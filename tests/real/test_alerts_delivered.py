@@ -16,17 +16,33 @@ from typing import Any
 import pytest
 import yaml
 
-from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster
 from etcd_dr.adapters.local_cluster.child import free_ports
 from real.alert_rules import chart_rules
 from real.operator_process import OperatorUnderTest
 from real.peers.monitoring import Alertmanager, Prometheus
 from real.peers.webhook_receiver import WebhookReceiver
+from real.test_dashboards import expressions
 
 pytestmark = pytest.mark.matrix
 
 _DEADLINE_SECONDS = 90
 _UNHURT_SCRAPES = 8
+_EMPTY_HERE = {
+    # Nothing is wrong with this cluster.
+    "etcd-dr-members: Alarms",
+    "etcd-dr-members: Findings",
+    "etcd-dr-snapshots: Errors",
+    "etcd-dr-snapshots: Tasks that fail",
+    # The command took and drilled the snapshot, so this operator has nothing to count.
+    "etcd-dr-drills: Drills of the operator",
+    "etcd-dr-snapshots: Duration",
+    "etcd-dr-snapshots: Retention",
+    "etcd-dr-snapshots: Runs by result",
+    "etcd-dr-snapshots: Throughput",
+    "etcd-dr-snapshots: Time in each phase of a run",
+    "etcd-dr-snapshots: Verified again",
+}
 
 
 class Watched:
@@ -38,12 +54,15 @@ class Watched:
         directory: Path,
         programs: Callable[[str], Path],
         stack: ExitStack,
+        *,
+        tools: Path,
     ) -> None:
         self.cluster = cluster
         self.directory = directory
         self.store = directory / "store"
         self.store.mkdir()
         self._programs = programs
+        self._tools = tools
         self._stack = stack
         self.alerts = stack.enter_context(WebhookReceiver())
         self.messages = stack.enter_context(WebhookReceiver())
@@ -104,12 +123,15 @@ class Watched:
                     "etcd": {"endpoints": list(self.cluster.endpoints), **etcd},
                     "store": "main",
                     "schedule": {"cron": "0 3 * * *"},
+                    "objectives": {"rpo": "2d", "rto": "1h"},
+                    "drill": {"max_age": "8d"},
                     "health": {"interval": "1s", "timeout": "1s"},
                 }
             ],
             "stores": [{"name": "main", "directory": {"path": str(self.store)}}],
             "encryption": {"enabled": False},
             "scratch_dir": str(self.directory),
+            "tools": {"directories": [str(self._tools)]},
             "operator": {"listen": "127.0.0.1:0", "catalogue_interval": "1s"},
             "notifications": [receiver],
         }
@@ -117,14 +139,17 @@ class Watched:
 
 @pytest.fixture
 def watched(
-    fresh_cluster: Callable[..., LocalCluster], stock_program: Callable[[str], Path], tmp_path: Path
+    fresh_cluster: Callable[..., LocalCluster],
+    etcd_binaries: EtcdBinaries,
+    stock_program: Callable[[str], Path],
+    tmp_path: Path,
 ) -> Iterator[Watched]:
     with ExitStack() as stack:
         cluster = fresh_cluster(size=3)
         gateway = cluster.gateway()
         for number in range(50):
             gateway.put(b"/registry/pods/%d" % number, b"x" * 200)
-        yield Watched(cluster, tmp_path, stock_program, stack)
+        yield Watched(cluster, tmp_path, stock_program, stack, tools=Path(etcd_binaries.etcd).parent)
 
 
 def test_what_goes_wrong_reaches_a_person_and_its_end_too(watched: Watched) -> None:
@@ -170,6 +195,7 @@ def test_healthy_cluster_wakes_nobody(watched: Watched) -> None:
     """No alert and no message, with every `for` shortened: what is all right is quiet from the first second on."""
     for _ in range(2):
         watched.command("snapshot", "save")
+    watched.command("drill", "run")
 
     watched.watch()
     often = f"count_over_time(etcd_dr_restorable_points[1m]) >= {_UNHURT_SCRAPES} and on () etcd_dr_member_up == 1"
@@ -179,6 +205,20 @@ def test_healthy_cluster_wakes_nobody(watched: Watched) -> None:
     assert [(a["labels"]["alertname"], a["annotations"]["summary"]) for a in held if a["state"] == "firing"] == []
     assert watched.alerts.posted == []
     assert watched.messages.posted == []
+
+
+def test_dashboards_show_a_real_cluster(watched: Watched) -> None:
+    """Every expression is answered, and what stays empty is what has not happened to this cluster."""
+    watched.command("snapshot", "save")
+    watched.command("drill", "run")
+    watched.watch()
+    watched.operator.wait_for(
+        lambda: watched.prometheus.query("count_over_time(etcd_dr_restorable_points[1m]) >= 5"), "scrapes"
+    )
+
+    empty = {place for place, expr in expressions() if not watched.prometheus.query(expr)}
+
+    assert sorted(empty - _EMPTY_HERE) == []
 
 
 def _hurried(rules: dict[str, Any]) -> dict[str, Any]:
