@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from etcd_dr.adapters.system_clock import SystemClock
 from etcd_dr.adapters.talos.fleet import TalosAccess, TalosNodes
 from etcd_dr.domain.doctor import CODES
 from real.peers.talos import TalosDouble
+from real.peers.talos.pki import Authority
 from real.peers.talos.roles import ADMIN, ETCD_BACKUP, READER
 from scenarios.command_line import CommandLine
 from scenarios.documented_json import differences, examples
@@ -324,3 +326,52 @@ def test_port_that_is_silent(talos_double: MakeDouble, tmp_path: Path) -> None:
     double.wait_until_healthy()
 
     assert "node.trustd" in Doctor(double, tmp_path).codes()
+
+
+def test_talosconfig_of_another_cluster_is_told_from_a_node_that_is_off(doctor: Doctor) -> None:
+    """x509: unknown authority, in words that help."""
+    now = datetime.now(UTC)
+    other = Authority(
+        "talos", is_ed25519=True, valid_from=now - timedelta(hours=1), valid_until=now + timedelta(hours=1)
+    )
+    config = doctor.double.talosconfig("other", authority=other)
+
+    done = doctor.cli("doctor", "--talosconfig", config, "--nodes", doctor.double.addresses[0], "-o", "json")
+
+    assert done.status == 2
+    assert {f["code"] for f in done.document["findings"]} >= {"talos.tls"}
+
+
+@pytest.mark.matrix
+def test_two_clusters_of_one_name(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """Two bootstraps: nothing is to be wiped before a person decided."""
+    double = talos_double(nodes=2, start="unbootstrapped")
+    for machine in double.machines:
+        double.bootstrap_alone(machine)
+
+    found = Doctor(double, tmp_path).finding("etcd.views_differ")
+
+    assert found["severity"] == "critical"
+    assert "different clusters" in found["summary"]
+
+
+@pytest.mark.matrix
+def test_kubelet_that_failed(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """What keeps a node NotReady."""
+    double = talos_double(nodes=1)
+    double.machines[0].faults.failed_services["kubelet"] = "Failed to run pre stage: no luck"
+    double.reboot(double.machines[0])
+    double.wait_until_healthy()
+
+    assert "kubelet.down" in Doctor(double, tmp_path).codes()
+
+
+@pytest.mark.matrix
+def test_api_server_that_nobody_reaches(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """etcd is healthy, port 6443 is not."""
+    double = talos_double(nodes=1)
+    double.machines[0].faults.silent_ports.add(6443)
+    double.reboot(double.machines[0])
+    double.wait_until_healthy()
+
+    assert "kubernetes.api_server" in Doctor(double, tmp_path).codes()

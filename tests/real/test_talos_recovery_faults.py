@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from real.peers.talos import TalosDouble
+from real.peers.talos import Machine, TalosDouble
 from real.peers.talos.faults import DIRECTORY_NOT_EMPTY, NOT_READY_FOR_RECOVERY, TIME_NOT_SYNCED
 from real.talos_site import Site, kinds
 
@@ -191,3 +192,77 @@ def _run_and_kill_at(kind: str, site: Site) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert site.has_begun(kind), (site.directory / "killed.log").read_text()
+
+
+@pytest.mark.matrix
+def test_what_is_slow_or_cut_off_while_the_others_join_is_no_failure(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """An image that is pulled for seconds, names that are missing for a while, an attempt to join that broke off (which
+    1.14 takes up again; up to 1.13 the half-made member stays in the way)."""
+    double = talos_double(release="1.14.0")
+    site = Site(double, tmp_path)
+    site.save()
+    site.lose()
+    first, second, third = double.machines
+    first.faults.image_pull_takes = 2.0
+    second.faults.breaks_off_joining = True
+    for machine in double.machines:
+        machine.faults.hides_member_names = True
+
+    site.plan()
+    third.faults.image_pull_takes = 2.0
+    done = site.run()
+
+    assert done.status == 0, done.err
+    assert site.has_the_treasure()
+
+
+@pytest.mark.matrix
+def test_a_clock_that_is_not_synced_is_waited_for_before_anything_is_uploaded(
+    talos_double: MakeDouble, tmp_path: Path
+) -> None:
+    """Talos would refuse the bootstrap; the wait says what it is for."""
+    double = talos_double(nodes=1)
+    site = Site(double, tmp_path)
+    site.save()
+    site.lose()
+    [machine] = double.machines
+    machine.faults.clock_is_unsynced = True
+    site.plan()
+
+    with ThreadPoolExecutor(1) as beside:
+        synced = beside.submit(_sync_once_it_is_waited_for, site, machine)
+        done = site.run()
+        was_uploaded = synced.result()
+
+    assert not was_uploaded
+    assert done.status == 0, done.err
+    assert site.has_the_treasure()
+
+
+def _sync_once_it_is_waited_for(site: Site, machine: Machine) -> bool:
+    site.double.wait_until(lambda: site.has_begun("talos-await-ready"), deadline_seconds=60)
+    was_uploaded = site.has_begun("talos-bootstrap")
+    machine.faults.clock_is_unsynced = False
+    return was_uploaded
+
+
+@pytest.mark.matrix
+def test_a_full_disk_stops_the_recovery_before_anything_is_touched(talos_double: MakeDouble, tmp_path: Path) -> None:
+    """The snapshot and what is restored from it lie on /var together."""
+    double = talos_double(nodes=1)
+    site = Site(double, tmp_path)
+    site.save()
+    site.lose()
+    [machine] = double.machines
+    site.plan()
+    machine.faults.var_available_bytes = 1024
+
+    stopped = site.run()
+    machine.faults.var_available_bytes = None
+    done = site.resume()
+
+    assert stopped.status != 0
+    assert "bytes free" in stopped.err
+    assert not site.has_begun("talos-wipe")
+    assert done.status == 0, done.err
+    assert site.has_the_treasure()
