@@ -16,7 +16,7 @@ from tools.page_pictures import MOST_BYTES, PICTURES, draw
 
 PROGRAM = find_chromium()
 pytestmark = [
-    pytest.mark.skipif(PROGRAM is None, reason="no chromium on PATH or in .tools; on Debian: apt-get install chromium"),
+    pytest.mark.skipif(PROGRAM is None, reason="no chromium on PATH or in .tools: run `make tools-all`, or install it"),
     pytest.mark.xdist_group("chromium"),
 ]
 

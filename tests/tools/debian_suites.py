@@ -108,18 +108,28 @@ def _library(unpacked: Path, name: str) -> Path | None:
 
 
 def _download(scratch: Path, archive: str, *, suite: str, packages: list[str]) -> Path:
-    """Return a directory with the packages' files, fetched by a private apt that knows one suite only."""
-    state, unpacked = scratch / "apt", scratch / "unpacked"
+    return download(scratch, private_apt(scratch, archive, suite=suite), packages=packages)
+
+
+def private_apt(scratch: Path, archive: str, *, suite: str) -> dict[str, str]:
+    """Return the environment of an apt that lives in `scratch` and knows one suite only, its lists fetched."""
+    state = scratch / "apt"
     (state / "lists" / "partial").mkdir(parents=True)
     (state / "cache" / "archives" / "partial").mkdir(parents=True)
     keyring = next((f"Signed-By: {path}\n" for path in _KEYRINGS if path.exists()), "")
     (state / "suite.sources").write_text(_SOURCE.format(mirror=archive, suite=suite) + keyring)
     (state / "apt.conf").write_text(_APT_CONF.format(state=state))
     private = {**os.environ, "APT_CONFIG": str(state / "apt.conf"), "LC_ALL": "C"}
-
     # Without the option, a suite that could not be fetched is a warning and exit status 0.
     run("apt-get", "update", "-o", "APT::Update::Error-Mode=any", env=private, seconds=180)
-    run("apt-get", "download", *packages, cwd=state, env=private, seconds=180)
-    for package in state.glob("*.deb"):
+    return private
+
+
+def download(scratch: Path, private: dict[str, str], *, packages: list[str]) -> Path:
+    """Return a directory with the packages' files."""
+    fetched, unpacked = scratch / "packages", scratch / "unpacked"
+    fetched.mkdir()
+    run("apt-get", "download", *packages, cwd=fetched, env=private, seconds=300)
+    for package in fetched.glob("*.deb"):
         run("dpkg-deb", "--extract", package, unpacked)
     return unpacked

@@ -29,7 +29,7 @@ def draw(place: Path, *, whole: bool = False) -> list[Path]:
     """Write all pictures below `place` and return their paths. `whole`: each as long as its page."""
     program = find_chromium()
     if program is None:
-        raise SystemExit("no chromium on PATH; on Debian: apt-get install chromium")
+        raise SystemExit("no chromium on PATH or in .tools: run `make tools-all`, or install it")
     written = []
     with served() as client, tempfile.TemporaryDirectory() as scratch, Chromium(program, Path(scratch)) as browser:
         for name, (path, look) in PICTURES.items():

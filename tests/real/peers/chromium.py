@@ -44,10 +44,11 @@ _DEADLINE_SECONDS = 30.0
 
 
 def find_chromium() -> Path | None:
-    """Return the browser of this machine, or None."""
-    found = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
+    """Return the browser of this machine, else the one that `make tools-all` unpacks, or None."""
+    tools = Path(os.environ.get("ETCD_DR_TOOLS_DIR") or ".tools").absolute()
+    names = ("chromium", "chromium-browser", "google-chrome")
+    places = f"{os.environ.get('PATH', '')}:{tools / 'bin'}"
+    found = next((path for name in names if (path := shutil.which(name, path=places))), None)
     return Path(found) if found else None
 
 
