@@ -6,7 +6,10 @@ Skipped where there is no talosctl on PATH.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from grpclib.exceptions import GRPCError
 
 from real.peers.talos import TalosDouble
 
@@ -64,3 +67,21 @@ def test_talosctl_recovers_a_control_plane(
     assert "recovering from snapshot" in recovered
     assert double.get(b"/kept") == b"treasure"
     assert not any(member.isLearner for member in double.members())
+
+
+def test_talosctl_makes_room_and_takes_the_alarm_back(
+    talos_double: Callable[..., TalosDouble], talosctl: Callable[..., str]
+) -> None:
+    """A database that met its quota: alarm list, defrag, alarm disarm, as the remedies of findings have them."""
+    double = talos_double(nodes=1, etcd_flags=("--quota-backend-bytes=2000000",))
+    config = double.talosconfig("talosctl", nodes=double.addresses)
+    with suppress(GRPCError):
+        for _ in range(60):
+            double.put(b"/again", b"x" * 100_000)
+
+    raised = talosctl(config, "etcd", "alarm", "list")
+    talosctl(config, "etcd", "defrag")
+    talosctl(config, "etcd", "alarm", "disarm")
+
+    assert "NOSPACE" in raised
+    assert "NOSPACE" not in talosctl(config, "etcd", "alarm", "list")
