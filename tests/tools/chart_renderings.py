@@ -8,6 +8,7 @@ what it changes in clusters. It needs `make tools` (helm).
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -49,7 +50,8 @@ class Rendering:
             )
         if done.returncode != 0:
             raise SystemExit(f"{self.values}: {done.stderr}")
-        return done.stdout
+        # Helm 3 ends a document where helm 4 leaves a line free.
+        return re.sub(r"\n+---\n", "\n---\n", done.stdout.rstrip()) + "\n"
 
 
 def renderings() -> Iterator[Rendering]:
