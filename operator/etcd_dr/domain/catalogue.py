@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from etcd_dr.domain.key_count import KeyFall
 from etcd_dr.domain.manifest import Manifest
-from etcd_dr.domain.proof import Proof, ProofLevel, ProofResult, newest_by_level
+from etcd_dr.domain.proof import Proof, ProofLevel, ProofOrigin, ProofResult, newest_by_level
 from etcd_dr.domain.snapshot import SnapshotId
 
 
@@ -47,9 +50,12 @@ class DataState(StrEnum):
     SIZE_DIFFERS = "size-differs"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
-    """One committed snapshot. `proofs` are in order of time; `data` is newer than any of them."""
+    """One committed snapshot. `proofs` are in order of time; `data` is newer than any of them.
+
+    No `slots`: what its proofs say is worked out once. Metrics, rules and pages ask thousands of them again and again.
+    """
 
     manifest: Manifest
     proofs: tuple[Proof, ...] = ()
@@ -70,16 +76,16 @@ class Snapshot:
         companions = self.manifest.companions
         return self.manifest.stored_size_bytes + (companions.stored_size_bytes if companions is not None else 0)
 
-    @property
-    def newest_proofs(self) -> dict[ProofLevel, Proof]:
-        return newest_by_level(self.proofs)
+    @cached_property
+    def newest_proofs(self) -> Mapping[ProofLevel, Proof]:
+        return MappingProxyType(newest_by_level(self.proofs))
 
     @property
     def is_damaged(self) -> bool:
         """Whether its data are gone or cut off, or the newest proof of any level failed."""
         return bool(self.damage)
 
-    @property
+    @cached_property
     def damage(self) -> str:
         """What is wrong with it, for a person; empty where nothing is known to be."""
         if self.data is DataState.MISSING:
@@ -89,7 +95,7 @@ class Snapshot:
         failed = [p for p in self.newest_proofs.values() if p.result is ProofResult.FAILED]
         return "; ".join(f"{proof.level}: {proof.detail}" for proof in failed)
 
-    @property
+    @cached_property
     def is_proven(self) -> bool:
         """Whether it is known to be stored as written and intact, and nothing newer says otherwise."""
         return self.was_proven and not self.is_damaged
@@ -102,7 +108,7 @@ class Snapshot:
         has_failed = any(proof.result is ProofResult.FAILED for proof in newest.values())
         return not has_failed and all(level in newest and newest[level].passed for level in needed)
 
-    @property
+    @cached_property
     def level(self) -> ProofLevel | None:
         """The highest level that passed, or None; a damaged snapshot has none."""
         if self.is_damaged:

@@ -1,7 +1,8 @@
 """The operator process: keepers for all clusters, a scheduler that calls them, and the HTTP answers.
 
-- Three pools, so that nothing waits for something of another kind: short rounds, snapshots, and slow reading
-  (verification, sweeps).
+- A pool for each kind of work, so that nothing waits for something of another kind: health rounds, readings of the
+  catalogue (a store may hang), counts of keys (which end in a snapshot when they trip), snapshots on schedule, and slow
+  reading (verification, sweeps). What comes periodically comes at another moment for each cluster.
 - Jobs are coalesced and never run twice at once; a late job still runs, because the store decides whether it is due.
 - A stop is a wish that running work hears between chunks: uploads are aborted, nothing half-made stays visible.
 """
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from etcd_dr import __version__
 from etcd_dr.adapters.allocator import steady_allocator
@@ -45,7 +45,7 @@ from etcd_dr.entrypoints.operator.notification_desk import make_desk
 from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
 from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
 from etcd_dr.entrypoints.operator.requests import make_clerk
-from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
+from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger, SteadyTrigger
 from etcd_dr.entrypoints.operator.tripwire_metrics import TripwireCollector
 from etcd_dr.errors import ConfigError
 from etcd_dr.ports.leadership import LeadershipMode
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 _VERIFY_JITTER = timedelta(minutes=30)
 _SWEEP_EVERY = timedelta(hours=6)
 _MOST_ROUND_WORKERS = 16
+_MOST_CATALOGUE_WORKERS = 4
+_MOST_TRIPWIRE_WORKERS = 4
 _STUCK_AFTER_SECONDS = 300.0
 
 
@@ -300,9 +302,11 @@ class OperatorProcess:
     def _add_jobs(self, keeper: ClusterKeeper, cluster: ClusterSection) -> None:
         name = cluster.name
         self._every(cluster.health.interval, keeper.check_health, job=f"{name}/health", pool="rounds")
-        self._every(self._config.operator.catalogue_interval, keeper.refresh, job=f"{name}/catalogue", pool="rounds")
+        self._every(
+            self._config.operator.catalogue_interval, keeper.refresh, job=f"{name}/catalogue", pool="catalogues"
+        )
         if cluster.tripwire.enabled:
-            self._every(cluster.tripwire.interval, keeper.watch_keys, job=f"{name}/tripwire", pool="rounds")
+            self._every(cluster.tripwire.interval, keeper.watch_keys, job=f"{name}/tripwire", pool="tripwires")
         self._every(_SWEEP_EVERY, keeper.sweep, job=f"{name}/sweep", pool="reading")
         if cluster.schedule is not None:
             trigger = CronSlotTrigger(cron_schedule(cluster.schedule, cluster=name))
@@ -320,7 +324,7 @@ class OperatorProcess:
             self._add(keeper.drill, CronSlotTrigger(drills), job=f"{name}/drill", pool="reading", next_run_time=now)
 
     def _every(self, period: timedelta, work: Any, *, job: str, pool: str) -> None:
-        trigger = IntervalTrigger(seconds=period.total_seconds(), timezone=UTC)
+        trigger = SteadyTrigger(period, name=job)
         self._add(work, trigger, job=job, pool=pool, next_run_time=self._surroundings.clock.now())
 
     def _add(self, work: Any, trigger: Any, *, job: str, pool: str, **more: Any) -> None:
@@ -340,11 +344,13 @@ class OperatorProcess:
 
 def _make_scheduler(config: Config) -> Any:
 
-    rounds = min(_MOST_ROUND_WORKERS, 2 * len(config.clusters) + 1)
+    count = len(config.clusters)
     return BackgroundScheduler(
         timezone=UTC,
         executors={
-            "rounds": ThreadPoolExecutor(rounds),
+            "rounds": ThreadPoolExecutor(min(_MOST_ROUND_WORKERS, 2 * count)),
+            "catalogues": ThreadPoolExecutor(min(_MOST_CATALOGUE_WORKERS, count)),
+            "tripwires": ThreadPoolExecutor(min(_MOST_TRIPWIRE_WORKERS, count)),
             "snapshots": ThreadPoolExecutor(config.operator.snapshot_workers),
             "reading": ThreadPoolExecutor(1),
         },

@@ -4,10 +4,10 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 from etcd_dr.domain.schedule import CronSchedule
-from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger
+from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger, SteadyTrigger
 
 
-def fire_times(trigger: CronSlotTrigger, start: datetime, count: int) -> list[datetime]:
+def fire_times(trigger: CronSlotTrigger | SteadyTrigger, start: datetime, count: int) -> list[datetime]:
     fired: list[datetime] = []
     for _ in range(count):
         fired.append(trigger.get_next_fire_time(fired[-1] if fired else None, fired[-1] if fired else start))
@@ -42,3 +42,26 @@ def test_the_repeated_hour_fires_once() -> None:
     fired = fire_times(trigger, datetime(2026, 10, 24, 12, tzinfo=UTC), 2)
 
     assert [moment.isoformat() for moment in fired] == ["2026-10-25T00:30:00+00:00", "2026-10-26T01:30:00+00:00"]
+
+
+def test_rounds_of_many_clusters_are_spread_over_the_period() -> None:
+    """Fifty clusters are looked at evenly, not at one instant; no tenth of the period has more than a fifth of them."""
+    start, period = datetime(2026, 11, 18, tzinfo=UTC), timedelta(seconds=30)
+
+    first = [SteadyTrigger(period, name=f"c{n}/health").get_next_fire_time(None, start) for n in range(50)]
+
+    tenths = [int((moment - start) / period * 10) for moment in first]
+    assert all(start < moment <= start + period for moment in first)
+    assert max(tenths.count(tenth) for tenth in range(10)) <= 10
+
+
+def test_round_comes_once_in_each_period_also_after_a_first_look_out_of_turn() -> None:
+    """And at the same place after a restart."""
+    trigger = SteadyTrigger(timedelta(seconds=30), name="prod/health")
+    start = datetime(2026, 11, 18, 3, 0, 7, 123456, tzinfo=UTC)
+
+    fired = fire_times(trigger, start, 50)
+    restarted = fire_times(trigger, start + timedelta(seconds=600), 1)
+
+    assert [later - earlier for earlier, later in itertools.pairwise(fired)] == [timedelta(seconds=30)] * 49
+    assert restarted[0] in fired
