@@ -89,3 +89,17 @@ def test_plain_manifests_are_accepted(site: Site) -> None:
 
         assert done.returncode == 0, f"{rendering.values.stem}: {done.stderr}"
         assert "Warning" not in done.stderr, done.stderr
+
+
+def test_examples_for_artifact_hub_are_accepted(site: Site) -> None:
+    """What the annotation shows can be created as it stands."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    examples = yaml.safe_load(chart["annotations"]["artifacthub.io/crdsExamples"])
+    for definition in sorted((CHART / "files" / "crds").glob("*.yaml")):
+        assert site.ask("apply", "-f", definition).returncode == 0
+    established = site.ask("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    assert established.returncode == 0, established.stderr
+
+    done = site.ask("create", "-n", "etcd-dr", "--dry-run=server", "-f", "-", said=yaml.safe_dump_all(examples))
+
+    assert done.returncode == 0, done.stderr

@@ -64,7 +64,7 @@ def test_annotations_of_artifact_hub_can_be_read() -> None:
     annotations = _chart()["annotations"]
 
     assert all(isinstance(value, str) for value in annotations.values())
-    for name in ("images", "links", "crds", "changes"):
+    for name in ("images", "links", "crds", "crdsExamples", "recommendations", "changes"):
         assert isinstance(yaml.safe_load(annotations[f"artifacthub.io/{name}"]), list), name
 
 
