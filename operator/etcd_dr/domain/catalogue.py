@@ -109,6 +109,19 @@ class Snapshot:
         return not has_failed and all(level in newest and newest[level].passed for level in needed)
 
     @cached_property
+    def opened_at(self) -> datetime | None:
+        """When its stored object was last decrypted and found whole; None: as far as its proofs tell, never.
+
+        The operator proves its scratch copy, so only this shows that somebody has a key.
+        """
+        opened = (
+            proof.at
+            for proof in self.proofs
+            if proof.passed and proof.made_from is ProofOrigin.STORED_OBJECT and proof.level is not ProofLevel.STORED
+        )
+        return max(opened, default=None)
+
+    @cached_property
     def level(self) -> ProofLevel | None:
         """The highest level that passed, or None; a damaged snapshot has none."""
         if self.is_damaged:

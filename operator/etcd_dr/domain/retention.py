@@ -4,6 +4,8 @@ What is never removed, whatever the policy says:
 - the newest proven snapshot, and the newest `min_restore_points` proven ones;
 - anything newer than the newest proven one: until a newer one is proven nobody knows what it is worth. Where nothing
   is proven, nothing goes;
+- the one whose drill passed last, the one that was drilled all the way last, and the encrypted one that was opened last:
+  they are the proof that a recovery works, and nobody else remembers it;
 - a pinned snapshot, and one whose manifest names another cluster than its place;
 - one taken in the future: a clock was wrong, and neither its age nor its order can be believed. It stands for no
   bucket and protects nothing else;
@@ -32,6 +34,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from etcd_dr.domain.catalogue import Catalogue, Snapshot, UnreadableEntry
+from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.snapshot import SnapshotId
 
 CLOCK_TOLERANCE = timedelta(minutes=10)
@@ -46,6 +49,7 @@ class ReasonCode(StrEnum):
     NEWEST_PROVEN = "safety.newest_proven"
     RESTORE_POINT = "safety.restore_point"
     UNPROVEN_GAP = "safety.newer_than_proven"
+    EVIDENCE = "safety.evidence"
     PINNED = "safety.pinned"
     OTHER_CLUSTER = "safety.other_cluster"
     FUTURE = "safety.future"
@@ -205,7 +209,30 @@ def _safety_rules(judged: Sequence[Snapshot], policy: RetentionPolicy) -> Iterat
             f"its revision {mine.database.revision} is above that of the newest proven one, so a clock was wrong",
         )
 
-    yield from (restore_point, unproven_gap, clock_behind)
+    yield from (restore_point, unproven_gap, clock_behind, _evidence(judged))
+
+
+def _evidence(judged: Sequence[Snapshot]) -> _Rule:
+    """Keep what shows that a recovery works; what failed since shows nothing."""
+    sound = [snapshot for snapshot in judged if not snapshot.is_damaged]
+    drills = [(s, p) for s in sound if (p := s.newest_proofs.get(ProofLevel.RESTORABLE)) is not None and p.passed]
+    opened = [(at, s) for s in sound if s.manifest.is_encrypted and (at := s.opened_at) is not None]
+    found = {
+        "the newest drill that passed": [(p.at, s) for s, p in drills],
+        "the newest drill that measured an RTO": [(p.at, s) for s, p in drills if p.drill and p.drill.rto_seconds],
+        "the newest that was opened with a key": opened,
+    }
+    shows: dict[str, str] = {}
+    for what, dated in found.items():
+        if dated:
+            _, snapshot = max(dated, key=lambda pair: (pair[0], pair[1].manifest.id))
+            shows.setdefault(snapshot.manifest.id, what)
+
+    def evidence(snapshot: Snapshot) -> Reason | None:
+        what = shows.get(snapshot.manifest.id)
+        return Reason(ReasonCode.EVIDENCE, what) if what else None
+
+    return evidence
 
 
 def _policy_rules(judged: Sequence[Snapshot], policy: RetentionPolicy) -> Iterator[_Rule]:

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etcd_dr.domain.catalogue import Catalogue, Snapshot, UnreadableEntry
-from etcd_dr.domain.manifest import CompanionsFacts
+from etcd_dr.domain.drill import DrillRecord
+from etcd_dr.domain.manifest import CompanionsFacts, StageFacts
+from etcd_dr.domain.proof import Proof, ProofLevel, ProofOrigin, ProofResult
 from etcd_dr.domain.retention import CLOCK_TOLERANCE, ReasonCode, RetentionPlan, RetentionPolicy, decide_retention
 from fakes.catalogue import State, catalogue_of, moment, snapshot
 
@@ -53,6 +55,34 @@ def test_the_newest_of_each_bucket_stays_and_the_reasons_say_which() -> None:
     assert kept(plan) == ["2026-08-19 23:00", "2026-08-20 10:00", "2026-08-20 11:00", "2026-08-20 12:00"]
     assert codes(plan, "2026-08-20 12:00") == {ReasonCode.NEWEST_PROVEN, ReasonCode.HOURLY, ReasonCode.DAILY}
     assert codes(plan, "2026-08-19 23:00") == {ReasonCode.DAILY}
+
+
+def proven_again(at: str, level: ProofLevel, *, on: str, **more: object) -> Snapshot:
+    """A snapshot with one proof more, made of the stored object at another time."""
+    one = snapshot(at, stages=(StageFacts(name="age", parameters={"recipients": ("age1alice",)}),))
+    told = ProofResult.PASSED if "result" not in more else more.pop("result")
+    origin = ProofOrigin.STORED_OBJECT if "made_from" not in more else more.pop("made_from")
+    proof = Proof(level=level, result=told, at=moment(on), made_from=origin, detail="", tool_version="0", **more)
+    return replace(one, proofs=(*one.proofs, proof))
+
+
+def test_the_proof_that_a_recovery_works_stays() -> None:
+    """Hourly snapshots and a weekly drill: the day after, nobody would know that there ever was one."""
+    whole = DrillRecord(phases={}, rto_seconds=30.0)
+    plan = decided(
+        catalogue_of(
+            *every(HOUR, 30),
+            proven_again("2026-08-01", ProofLevel.RESTORABLE, on="2026-08-02", drill=whole),
+            proven_again("2026-08-03", ProofLevel.RESTORABLE, on="2026-08-04", drill=whole),
+            proven_again("2026-08-05", ProofLevel.RESTORABLE, on="2026-08-06", made_from=ProofOrigin.SCRATCH),
+            proven_again("2026-08-06", ProofLevel.RESTORABLE, on="2026-08-07", result=ProofResult.FAILED),
+            proven_again("2026-08-02", ProofLevel.INTACT, on="2026-08-08"),
+        ),
+        keep_last=1,
+    )
+
+    assert kept(plan, "%m-%d") == ["08-02", "08-03", "08-05", "08-20"]
+    assert codes(plan, "2026-08-03") == {ReasonCode.EVIDENCE}
 
 
 def test_what_goes_has_a_reason_for_each_rule() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
-from etcd_dr.domain.proof import Proof, ProofLevel, ProofOrigin
+from etcd_dr.domain.proof import Proof, ProofLevel
 from etcd_dr.domain.quorum import Quorum
 
 
@@ -76,7 +76,7 @@ class ReadinessFacts:
         if source is None:
             return False
         keys = recipients_of(source)
-        return any(_was_opened(s) for s in self.snapshots if s.manifest.is_encrypted and recipients_of(s) <= keys)
+        return any(s.opened_at for s in self.snapshots if s.manifest.is_encrypted and recipients_of(s) <= keys)
 
 
 def drills_of(snapshots: Iterable[Snapshot]) -> list[Proof]:
@@ -92,10 +92,3 @@ def recipients_of(snapshot: Snapshot) -> frozenset[str]:
         told = stage.parameters.get("recipients", ()) if stage.name == "age" else ()
         found.update(told if isinstance(told, tuple) else (str(told),))
     return frozenset(found)
-
-
-def _was_opened(snapshot: Snapshot) -> bool:
-    return any(
-        proof.passed and proof.made_from is ProofOrigin.STORED_OBJECT and proof.level is not ProofLevel.STORED
-        for proof in snapshot.proofs
-    )
