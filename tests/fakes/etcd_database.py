@@ -62,6 +62,11 @@ class EtcdDatabase:
         self._append(_revision_key(self.revision), record, key, is_deletion=False)
         return self.revision
 
+    @property
+    def live_keys(self) -> int:
+        """How many keys there are."""
+        return len(self._lives)
+
     def delete(self, key: bytes) -> int:
         """Delete a key and return the new revision."""
         self.revision += 1

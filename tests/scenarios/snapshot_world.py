@@ -63,6 +63,7 @@ class SnapshotWorld:
     def share(self, database: EtcdDatabase) -> None:
         """Give every member this database."""
         self.database = database
+        self.cluster.live_keys = {b"/registry/pods/": database.live_keys}
         body = database.to_bytes()
         for member in self.cluster.members:
             member.database = body

@@ -109,6 +109,12 @@ def last_good(catalogue: Catalogue, fall: KeyFall, terms: TripwireTerms) -> Snap
     return next(whole, proven[0] if proven else None)
 
 
+def is_of_what_is_left(snapshot: Snapshot, fall: KeyFall) -> bool:
+    """Return whether a snapshot was taken after the fall: it has about as many keys as were left."""
+    live_keys = snapshot.manifest.database.live_keys
+    return live_keys - fall.keys_after < fall.keys_before - live_keys
+
+
 def is_known(catalogue: Catalogue, fall: KeyFall) -> bool:
     """Return whether a pin of this fall, or of one after it, is in the store already."""
     pins = (snapshot.pin for snapshot in catalogue.snapshots)
@@ -128,7 +134,7 @@ def pin_reason(fall: KeyFall, *, earlier: Pin | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """A fall that nobody has acknowledged: the snapshot that was pinned for it, and the first one taken after it."""
+    """A fall that nobody has acknowledged: the snapshot that was pinned for it, and the first one of what was left."""
 
     fall: KeyFall
     snapshot_id: str
@@ -146,8 +152,9 @@ def open_trip(catalogue: Catalogue, *, hold: timedelta, now: datetime) -> Trip |
     if not held:
         return None
     fall, pin, snapshot = max(held, key=lambda entry: entry[0].at)
-    noticed_at = fall.at.replace(microsecond=0)  # snapshots are dated by whole seconds
-    after = next((s for s in catalogue.snapshots if s.taken_at >= noticed_at and s != snapshot), None)
+    after = next(
+        (s for s in catalogue.snapshots if s.taken_at > snapshot.taken_at and is_of_what_is_left(s, fall)), None
+    )
     return Trip(fall, str(snapshot.id), pin.at, str(after.id) if after is not None else None)
 
 

@@ -22,6 +22,7 @@ from etcd_dr.domain.tripwire import (
     fall_between_snapshots,
     fall_since,
     is_known,
+    is_of_what_is_left,
     last_good,
     pin_reason,
     remember,
@@ -135,7 +136,7 @@ class TripwireRuns:
             )
             if good is not None:
                 self._pin(good, fall)
-            has_one = catalogue.newest is not None and catalogue.newest.taken_at >= fall.at
+            has_one = catalogue.newest is not None and is_of_what_is_left(catalogue.newest, fall)
             if not has_one and not self._runs.take_now(term, reason=_REASON, labels={"tripwire": _REASON}):
                 self._reader.read()
                 return  # a run is under way; the fall is still remembered, and the next look comes after it
