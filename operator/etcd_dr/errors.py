@@ -30,7 +30,7 @@ answered with "no" (a proof failed). `health` is the exception: 0/1/2/3, as Nagi
         NodeUnreachable           NodeDenied              NodeFault
       KubernetesError
         ApiUnreachable            ApiDenied               ResourceMissing       ResourceConflict
-        ResourceInvalid           HistoryExpired
+        ResourceInvalid           HistoryExpired          RequestFailed
       RecoveryError
         PlanStale                 NothingPossible         VerificationFailed    JournalDamaged
         RecoveryLocked            StepFailed              HandsNeeded
@@ -337,6 +337,12 @@ class HistoryExpired(KubernetesError):
     """A watch began at a version that the API server no longer has: list again."""
 
     code, retryable = "kubernetes.history_expired", True
+
+
+class RequestFailed(KubernetesError):
+    """The operator answered a request with a failure or a refusal; `context['code']` is its own."""
+
+    code, exit_status = "kubernetes.request_failed", 1
 
 
 class RecoveryError(EtcdDrError):

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from etcd_dr.adapters.kubernetes.request_desk import KubernetesRequestDesk
-from etcd_dr.adapters.kubernetes.resources import parse
 from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.drill import DrillCheck, DrillRecord
 from etcd_dr.domain.proof import Proof, ProofLevel, ProofOrigin, ProofResult
-from etcd_dr.domain.request import Request, RequestKind, RequestPhase
+from etcd_dr.domain.request import Request, RequestKind, RequestPhase, Wish
 from etcd_dr.domain.request_status import (
     drill_completed,
     failed,
@@ -29,7 +28,7 @@ from etcd_dr.ports.request_desk import Record, RequestDesk
 from fakes.catalogue import snapshot
 from fakes.clock import MORNING, FakeClock
 from fakes.request_desk import FakeRequestDesk
-from real.kube_site import KubeSite, make_site
+from real.kube_site import make_site
 
 Leave = Callable[..., Request]
 SNAPSHOT = snapshot("2026-08-20 03:00")
@@ -49,7 +48,7 @@ class Desk:
 def place(request: pytest.FixtureRequest) -> Iterator[Desk]:
     if request.param == "fake":
         fake = FakeRequestDesk(FakeClock())
-        yield Desk(fake, fake.leave)
+        yield Desk(fake, _leaver(fake))
         return
     site = make_site(
         request.getfixturevalue("kube_apiserver"),
@@ -57,7 +56,9 @@ def place(request: pytest.FixtureRequest) -> Iterator[Desk]:
         stock_program=request.getfixturevalue("stock_program"),
     )
     # As the operator would: under the account that the chart makes.
-    yield Desk(KubernetesRequestDesk(site.account, now=lambda: MORNING, holder="here"), _by_hand(site))
+    desk = KubernetesRequestDesk(site.account, now=lambda: MORNING, holder="here")
+    by_hand = KubernetesRequestDesk(site.admin, now=lambda: MORNING, holder="somebody")
+    yield Desk(desk, _leaver(by_hand))
     site.admin.close()
     site.account.close()
 
@@ -78,6 +79,15 @@ def test_a_request_is_seen_as_it_was_left(place: Desk) -> None:
     assert not seen.is_record
     assert not seen.malformed
     assert place.desk.list(RequestKind.DRILL).requests == ()
+
+
+def test_a_name_is_found_for_a_request_without_one_and_none_is_given_twice(place: Desk) -> None:
+    """Two people who ask at once get two answers; one who names what is there is told."""
+    first, second = place.leave(RequestKind.SNAPSHOT, ""), place.leave(RequestKind.SNAPSHOT, "")
+
+    assert first.name != second.name
+    with pytest.raises(ResourceConflict):
+        place.leave(RequestKind.SNAPSHOT, first.name)
 
 
 def test_who_comes_second_with_a_claim_is_told(place: Desk) -> None:
@@ -135,6 +145,7 @@ def test_a_later_status_takes_the_earlier_away(place: Desk) -> None:
 
     assert after.phase is RequestPhase.FAILED
     assert after.answer is None
+    assert after.failure == failure
 
 
 def test_only_the_object_that_was_seen_is_removed(place: Desk) -> None:
@@ -210,15 +221,8 @@ def test_a_fake_that_is_down_fails_every_call() -> None:
         fake.list(RequestKind.DRILL)
 
 
-def _by_hand(site: KubeSite) -> Leave:
+def _leaver(desk: RequestDesk) -> Leave:
     def leave(kind: RequestKind, name: str, **wishes: Any) -> Request:
-        spec = {
-            "note": wishes.get("note"),
-            "pin": wishes.get("wants_pin"),
-            "snapshot": wishes.get("selector"),
-            "ttlSecondsAfterFinished": int(wishes["ttl"].total_seconds()) if "ttl" in wishes else None,
-        }
-        made = site.request(kind.value, name, **{key: value for key, value in spec.items() if value is not None})
-        return parse(kind, made)
+        return desk.leave(Wish(kind, "prod", name, **wishes))
 
     return leave

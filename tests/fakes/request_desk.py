@@ -1,7 +1,7 @@
 """A desk in memory that keeps the port's contract, and is gone where a test says so.
 
 desk = FakeRequestDesk(clock)
-desk.leave(RequestKind.SNAPSHOT, "now")                 # a person creates a request
+desk.leave(Wish(RequestKind.SNAPSHOT, "prod", "now"))   # a person creates a request
 desk.failure = ApiUnreachable("gone")                   # every call, until it is None again
 desk.forget_history()                                   # the next `follow` was too long ago
 """
@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from itertools import count
 from typing import Literal
 
-from etcd_dr.domain.request import Request, RequestKind, RequestStatus
+from etcd_dr.domain.request import Request, RequestKind, RequestStatus, Wish
 from etcd_dr.errors import EtcdDrError, HistoryExpired, ResourceConflict, ResourceMissing
 from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.request_desk import Following, Happening, Listing, Record
@@ -48,21 +47,15 @@ class FakeRequestDesk:
         self._version = 0
         self._floor = 0
 
-    def leave(
-        self,
-        kind: RequestKind,
-        name: str,
-        *,
-        cluster: str = "prod",
-        note: str = "",
-        wants_pin: bool = False,
-        selector: str = "",
-        ttl: timedelta | None = None,
-    ) -> Request:
-        """Create a request as a person would, and return it."""
-        request = self._new(kind, name, cluster)
-        request = replace(request, note=note, wants_pin=wants_pin, selector=selector, ttl=ttl)
-        return self._keep(request)
+    def leave(self, wish: Wish) -> Request:
+        self._answer()
+        name = wish.name or f"{wish.cluster}-{next(self._uids)}"
+        if (wish.kind, name) in self._kept:
+            raise ResourceConflict("already exists", subject=name)
+        request = self._new(wish.kind, name, wish.cluster)
+        return self._keep(
+            replace(request, note=wish.note, wants_pin=wish.wants_pin, selector=wish.selector, ttl=wish.ttl)
+        )
 
     def touch(self, request: Request) -> Request:
         """Change something of no meaning in it, as a person who adds a label."""
@@ -114,6 +107,7 @@ class FakeRequestDesk:
                 started_at=status.started_at,
                 finished_at=status.finished_at,
                 answer=status.answer,
+                failure=status.failure,
             )
         )
 

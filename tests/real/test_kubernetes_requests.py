@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from real.operator_process import OperatorUnderTest
 from real.peers.kube_apiserver import KubeApiserver
 from real.peers.load_writer import LoadWriter
 from real.peers.tcp_proxy import TcpProxy
+from scenarios.documented_json import differences, examples
 
 pytestmark = pytest.mark.matrix
 
@@ -199,3 +203,57 @@ def test_an_api_that_dies_in_the_middle_of_a_request_gets_its_answer_later(
 def reasons(site: KubeSite, name: str) -> list[str]:
     events = site.admin.get(f"/api/v1/namespaces/{site.namespace}/events")["items"]
     return sorted(each["reason"] for each in events if each["involvedObject"]["name"] == name)
+
+
+def test_the_plugin_asks_waits_and_prints_the_answer(
+    kube_apiserver: KubeApiserver,
+    kube_namespace: str,
+    make_kube_site: Callable[[KubeApiserver, str], KubeSite],
+    fresh_cluster: Callable[..., LocalCluster],
+    tmp_path: Path,
+    start_operator: Start,
+) -> None:
+    """`kubectl etcd-dr request …` is found by kubectl, speaks as its user, and its exit status is the answer."""
+    site, etcd = make_kube_site(kube_apiserver, kube_namespace), fresh_cluster(size=1)
+    start_operator(settings(site, etcd, tmp_path))
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "kubectl-etcd_dr").symlink_to(Path(sys.executable).with_name("etcd-dr"))
+
+    def plugin(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [site.kubectl_program, "etcd-dr", "request", *words, "-n", kube_namespace],
+            env={"PATH": str(plugins), "KUBECONFIG": str(kube_apiserver.admin_kubeconfig), "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    snapshot = plugin("snapshot", "--cluster", "prod", "--note", "by hand", "-o", "json")
+    drill = plugin("drill", "--cluster", "prod", "--name", "rehearsal", "-o", "json")
+    refused = plugin("snapshot", "--cluster", "staging", "-o", "json")
+    table = plugin("snapshot", "--cluster", "prod", "--no-wait")
+
+    assert snapshot.returncode == 0, snapshot.stderr
+    assert list(differences(examples()["request snapshot"], json.loads(snapshot.stdout))) == []
+    assert json.loads(snapshot.stdout)["snapshot"]["proven"] == "consistent"
+    assert drill.returncode == 0, drill.stderr
+    assert list(differences(examples()["request drill"], json.loads(drill.stdout))) == []
+    assert "EtcdDrill rehearsal" in drill.stderr
+    assert refused.returncode == 1
+    assert json.loads(refused.stderr.splitlines()[-1])["error"]["code"] == "kubernetes.request_failed"
+    assert table.returncode == 0
+    assert "EtcdSnapshot" in table.stdout
+
+
+def test_help_is_in_the_words_of_the_caller(tmp_path: Path) -> None:
+    """Whoever calls the plugin reads `kubectl etcd-dr` in its help."""
+    plugin = tmp_path / "kubectl-etcd_dr"
+    plugin.symlink_to(Path(sys.executable).with_name("etcd-dr"))
+
+    done = subprocess.run(
+        [plugin, "request", "snapshot", "--help"], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert "kubectl etcd-dr request snapshot" in done.stdout

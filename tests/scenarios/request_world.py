@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from etcd_dr.adapters.cancellation import CancellationSwitch
-from etcd_dr.domain.request import Request, RequestKind, RequestPhase
+from etcd_dr.domain.request import Request, RequestKind, RequestPhase, Wish
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
 from etcd_dr.entrypoints.operator.request_metrics import RequestMetrics
 from etcd_dr.entrypoints.operator.requests import ClerkParts, RequestClerk
@@ -56,6 +57,10 @@ class RequestWorld(DrillingWorld):
                 workers=1,
             )
         )
+
+    def ask(self, kind: RequestKind, name: str, *, cluster: str = "prod", **wishes: Any) -> Request:
+        """Leave a request, as a person does."""
+        return self.desk.leave(Wish(kind, cluster, name, **wishes))
 
     def hear(self) -> None:
         """List what is there, as a watch would."""

@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 
 from etcd_dr.domain.objectives import Objectives
 from etcd_dr.entrypoints.operator.leadership_parts import LeadershipCollector
+from etcd_dr.entrypoints.operator.request_metrics import RequestMetrics
 from scenarios.operator_world import OperatorWorld
 
 PLACE = {"cluster": "prod", "store": "main"}
@@ -108,6 +109,10 @@ def test_every_metric_is_documented_and_every_documented_metric_exists(world: Op
     world.objectives = Objectives(rpo=timedelta(hours=2), rto=timedelta(minutes=15))
     world.restart()
     world.metrics.registry.register(LeadershipCollector(world.leadership))
+    requests = RequestMetrics(world.metrics.registry)
+    requests.followed.labels(kind="EtcdDrill").set(1)
+    requests.failures.labels(code="kubernetes.denied").inc()
+    requests.answered.labels(cluster="prod", kind="EtcdDrill", phase="Failed").inc()
     world.cluster.raise_alarm("m1", "NOSPACE")
     world.keeper.look_at_schedule()
     world.clock.advance(60)

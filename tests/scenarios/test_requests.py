@@ -26,7 +26,7 @@ def world(tmp_path: Path) -> RequestWorld:
 
 def test_a_request_is_a_snapshot_now(world: RequestWorld) -> None:
     """It is claimed, taken, proven and answered, with a word beside it for each."""
-    request = world.desk.leave(NOW, "before-upgrade", note="upgrade to 1.34")
+    request = world.ask(NOW, "before-upgrade", note="upgrade to 1.34")
 
     world.go_on()
 
@@ -51,7 +51,7 @@ def test_a_request_is_a_snapshot_now(world: RequestWorld) -> None:
 
 def test_a_request_is_carried_out_once(world: RequestWorld) -> None:
     """Old news, touched objects and further looks begin nothing again."""
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
     world.hear()
     world.clerk.look()
     world.clerk.look()
@@ -65,7 +65,7 @@ def test_a_request_is_carried_out_once(world: RequestWorld) -> None:
 
 def test_whoever_sees_old_news_after_the_answer_leaves_it(world: RequestWorld) -> None:
     """A watch that lags behind shows the request as it was before the claim: it was answered all the same."""
-    world.desk.leave(NOW, "now")
+    world.ask(NOW, "now")
     world.hear()
     world.clerk.look()
     world.clerk.wait_for_work()
@@ -78,7 +78,7 @@ def test_whoever_sees_old_news_after_the_answer_leaves_it(world: RequestWorld) -
 
 def test_another_process_that_claims_first_has_it(world: RequestWorld) -> None:
     """The second one learns it from the write that is refused, and does nothing."""
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
     world.hear()
     world.desk.write_status(request, running(claimed_by="process-0", at=world.clock.now()))
 
@@ -91,7 +91,7 @@ def test_another_process_that_claims_first_has_it(world: RequestWorld) -> None:
 
 def test_a_snapshot_that_is_asked_to_be_kept_is_pinned(world: RequestWorld) -> None:
     """The pin is in the store, with the note as its reason."""
-    world.desk.leave(NOW, "keep", wants_pin=True, note="before the upgrade")
+    world.ask(NOW, "keep", wants_pin=True, note="before the upgrade")
 
     world.go_on()
 
@@ -102,7 +102,7 @@ def test_a_snapshot_that_is_asked_to_be_kept_is_pinned(world: RequestWorld) -> N
 
 def test_a_cluster_that_nobody_protects_is_refused_with_its_reason(world: RequestWorld) -> None:
     """It is told at once, with what could be asked for instead."""
-    request = world.desk.leave(NOW, "wrong", cluster="staging")
+    request = world.ask(NOW, "wrong", cluster="staging")
 
     world.go_on()
 
@@ -120,7 +120,7 @@ def test_a_failure_carries_its_code_and_what_to_do(world: RequestWorld) -> None:
     """Nobody has to look into the operator's log to learn why there is no snapshot."""
     for member in world.cluster.members:
         member.stop()
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
 
     world.go_on()
 
@@ -134,7 +134,7 @@ def test_a_failure_carries_its_code_and_what_to_do(world: RequestWorld) -> None:
 
 def test_an_answer_waits_for_an_api_that_is_gone(world: RequestWorld) -> None:
     """The API vanishes in the middle of the work: the snapshot is stored, and the answer comes when it is back."""
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
     world.meanwhile = lambda: world.desk.go(GONE)
 
     world.hear()
@@ -155,7 +155,7 @@ def test_an_answer_waits_for_an_api_that_is_gone(world: RequestWorld) -> None:
 
 def test_an_answer_is_written_over_a_request_that_was_touched_meanwhile(world: RequestWorld) -> None:
     """Somebody who adds a label does not cost the answer."""
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
     world.meanwhile = lambda: world.desk.touch(request)
 
     world.go_on()
@@ -165,13 +165,13 @@ def test_an_answer_is_written_over_a_request_that_was_touched_meanwhile(world: R
 
 def test_an_answer_for_a_request_that_was_deleted_is_dropped(world: RequestWorld) -> None:
     """The snapshot stays in the store; another request of the same name is a wish of its own."""
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
     world.meanwhile = lambda: world.desk.remove(world.now(request))
     world.hear()
     world.clerk.look()
     world.clerk.wait_for_work()
     world.meanwhile = lambda: None
-    again = world.desk.leave(NOW, "now")
+    again = world.ask(NOW, "now")
     world.clock.advance(60)
 
     world.go_on()
@@ -182,7 +182,7 @@ def test_an_answer_for_a_request_that_was_deleted_is_dropped(world: RequestWorld
 
 def test_a_process_that_died_after_the_commit_is_settled_from_the_store(world: RequestWorld) -> None:
     """The next one finds the snapshot that was taken for the request, and does not take another."""
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
     world.meanwhile = lambda: world.desk.go(GONE)
     world.hear()
     world.clerk.look()
@@ -202,7 +202,7 @@ def test_a_process_that_died_after_the_commit_is_settled_from_the_store(world: R
 
 def test_a_process_that_died_before_the_commit_leaves_a_failed_request(world: RequestWorld) -> None:
     """What nobody carried out to its end is said to be interrupted, and is not begun again by itself."""
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
     world.desk.write_status(request, running(claimed_by="process-0", at=world.clock.now()))
 
     world.go_on()
@@ -216,7 +216,7 @@ def test_a_process_that_died_before_the_commit_leaves_a_failed_request(world: Re
 
 def test_a_claim_whose_answer_was_lost_is_still_ours(world: RequestWorld) -> None:
     """The API took the claim and its answer never came: nothing was begun, so it is begun now."""
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
     world.desk.write_status(request, running(claimed_by=world.holder, at=world.clock.now()))
 
     world.go_on()
@@ -227,7 +227,7 @@ def test_a_claim_whose_answer_was_lost_is_still_ours(world: RequestWorld) -> Non
 
 def test_a_stop_gives_a_request_back_and_the_next_process_takes_it(world: RequestWorld) -> None:
     """A rolling update costs nobody a snapshot."""
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
     world.meanwhile = lambda: world.cancellation.cancel("SIGTERM")
     world.hear()
     world.clerk.look()
@@ -246,8 +246,8 @@ def test_a_stop_gives_a_request_back_and_the_next_process_takes_it(world: Reques
 
 def test_a_finished_request_goes_after_its_time_and_its_snapshot_stays(world: RequestWorld) -> None:
     """One that names a time of its own has that."""
-    usual = world.desk.leave(NOW, "usual")
-    short = world.desk.leave(NOW, "short", ttl=timedelta(seconds=5))
+    usual = world.ask(NOW, "usual")
+    short = world.ask(NOW, "short", ttl=timedelta(seconds=5))
     world.go_on()
 
     world.clock.advance(10)
@@ -267,7 +267,7 @@ def test_the_newest_snapshots_are_shown_and_no_more(world: RequestWorld) -> None
     """Records mirror the store up to their limit; one that a request shows already is not shown twice."""
     for _ in range(5):
         world.take()
-    world.desk.leave(NOW, "now")
+    world.ask(NOW, "now")
     world.clock.advance(60)
 
     world.go_on(rounds=3)
@@ -325,7 +325,7 @@ def test_records_are_written_only_when_something_changed(world: RequestWorld) ->
 def test_a_drill_is_run_and_says_what_it_found(world: RequestWorld) -> None:
     """Where the stored one can be opened, it is drilled the whole way, with its RTO."""
     world.take()
-    request = world.desk.leave(RequestKind.DRILL, "rehearsal")
+    request = world.ask(RequestKind.DRILL, "rehearsal")
 
     world.go_on()
 
@@ -341,7 +341,7 @@ def test_a_drill_without_a_key_drills_a_fresh_snapshot(world: RequestWorld) -> N
     """The operator normally holds no identity: then it takes one and drills its plain copy."""
     world.take()
     world.decoder = FakeDecoder(identities=())
-    world.desk.leave(RequestKind.DRILL, "rehearsal")
+    world.ask(RequestKind.DRILL, "rehearsal")
     world.clock.advance(60)
 
     world.go_on()
@@ -356,7 +356,7 @@ def test_a_drill_without_a_key_drills_a_fresh_snapshot(world: RequestWorld) -> N
 def test_a_drill_of_something_unknown_fails_with_its_reason(world: RequestWorld) -> None:
     """A selector that matches nothing is answered, not guessed at."""
     world.take()
-    request = world.desk.leave(RequestKind.DRILL, "rehearsal", selector="deadbeef")
+    request = world.ask(RequestKind.DRILL, "rehearsal", selector="deadbeef")
 
     world.go_on()
 
@@ -368,7 +368,7 @@ def test_a_drill_of_something_unknown_fails_with_its_reason(world: RequestWorld)
 
 def test_rights_that_are_missing_are_told_and_end_nothing(world: RequestWorld) -> None:
     """A claim that RBAC refuses is an event and a counter; the request waits."""
-    request = world.desk.leave(NOW, "now")
+    request = world.ask(NOW, "now")
     world.hear()
     world.desk.failure = ApiDenied("forbidden")
 
@@ -383,7 +383,7 @@ def test_rights_that_are_missing_are_told_and_end_nothing(world: RequestWorld) -
 
 def test_a_malformed_request_is_refused_rather_than_guessed_at(world: RequestWorld) -> None:
     """A server without our schema lets anything in; nothing of it is carried out."""
-    request = world.desk.leave(NOW, "odd")
+    request = world.ask(NOW, "odd")
     world.desk.replace_as_it_is(replace(request, malformed="spec.pin is not a yes or no"))
 
     world.go_on()

@@ -122,11 +122,25 @@ class Request:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     answer: SnapshotAnswer | DrillAnswer | None = None
+    failure: Failure | None = None
     is_record: bool = False
     is_going: bool = False
     malformed: str = ""
     seen: object = field(default=None, compare=False, repr=False)
     """What else the adapter wants to remember of it, such as the times of its conditions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for. `name` empty: one is found for it. `ttl` None: as the operator has it."""
+
+    kind: RequestKind
+    cluster: str
+    name: str = ""
+    note: str = ""
+    wants_pin: bool = False
+    selector: str = ""
+    ttl: timedelta | None = None
 
 
 class Action(StrEnum):

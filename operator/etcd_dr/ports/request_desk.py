@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from etcd_dr.domain.request import Request, RequestKind, RequestStatus, SnapshotAnswer
+from etcd_dr.domain.request import Request, RequestKind, RequestStatus, SnapshotAnswer, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,10 @@ class Record:
 
 class RequestDesk(Protocol):
     """Safe from any thread."""
+
+    def leave(self, wish: Wish) -> Request:
+        """Leave a request, as a person does, and return it. Raises ResourceConflict when its name is taken."""
+        ...
 
     def list(self, kind: RequestKind) -> Listing:
         """Return all that is there now."""

@@ -13,12 +13,13 @@ from etcd_dr.adapters.kubernetes.resources import (
     PLURALS,
     compose_record,
     compose_status,
+    compose_wish,
     parse,
     record_name,
     time_text,
     without_nothing,
 )
-from etcd_dr.domain.request import Request, RequestKind, RequestStatus
+from etcd_dr.domain.request import Request, RequestKind, RequestStatus, Wish
 from etcd_dr.ports.request_desk import Following, Happening, Listing, Record
 
 _OWNER = "etcd-dr"
@@ -27,12 +28,19 @@ _MESSAGE_LIMIT = 1000  # core/v1 Event: the server refuses more than 1024
 
 
 class KubernetesRequestDesk:
-    """One namespace. `now` is asked for times that people read; the client is closed by whoever opened it."""
+    """One namespace. `now` is asked for times that people read; `close` closes the client."""
 
     def __init__(self, api: KubernetesApi, *, now: Callable[[], datetime], holder: str) -> None:
         self._api = api
         self._now = now
         self._holder = holder
+
+    def close(self) -> None:
+        """End the client's connections."""
+        self._api.close()
+
+    def leave(self, wish: Wish) -> Request:
+        return parse(wish.kind, self._api.create(self._path(wish.kind), compose_wish(wish)))
 
     def list(self, kind: RequestKind) -> Listing:
         found: list[Request] = []

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from etcd_dr.domain.answer import Failure
 from etcd_dr.domain.request import (
     Condition,
     DrillAnswer,
@@ -22,6 +23,7 @@ from etcd_dr.domain.request import (
     RequestPhase,
     RequestStatus,
     SnapshotAnswer,
+    Wish,
 )
 
 GROUP_VERSION = "etcd-dr.io/v1alpha1"
@@ -55,6 +57,7 @@ def parse(kind: RequestKind, document: Mapping[str, Any]) -> Request:
         started_at=_time(status.get("startedAt")),
         finished_at=_time(status.get("finishedAt")),
         answer=_answer(kind, status),
+        failure=_parsed_failure(status),
         is_record=RECORD_LABEL in _mapping(metadata.get("labels")),
         is_going=bool(metadata.get("deletionTimestamp")),
         malformed=faults,
@@ -74,6 +77,24 @@ def compose_status(kind: RequestKind, status: RequestStatus, *, seen: object, no
         "error": _failure(status),
         "conditions": [_condition(each, conditions, generation, now) for each in status.conditions],
         **_answer_fields(kind, status.answer),
+    }
+
+
+def compose_wish(wish: Wish) -> dict[str, Any]:
+    """Return the document of a request that is to be left."""
+    spec = {
+        "cluster": wish.cluster,
+        "note": wish.note,
+        "pin": wish.wants_pin or None,
+        "snapshot": wish.selector,
+        "ttlSecondsAfterFinished": None if wish.ttl is None else int(wish.ttl.total_seconds()),
+    }
+    named = {"name": wish.name} if wish.name else {"generateName": f"{_NAME_CHARACTERS.sub('-', wish.cluster)}-"}
+    return {
+        "apiVersion": GROUP_VERSION,
+        "kind": wish.kind.value,
+        "metadata": named,
+        "spec": without_nothing(spec),
     }
 
 
@@ -219,6 +240,13 @@ def _failure(status: RequestStatus) -> dict[str, str] | None:
         return None
     said = {"code": status.failure.code, "message": status.failure.message, "nextStep": status.failure.next_step}
     return without_nothing(said)
+
+
+def _parsed_failure(status: Mapping[str, Any]) -> Failure | None:
+    error = _mapping(status.get("error"))
+    if not error:
+        return None
+    return Failure(str(error.get("code", "")), str(error.get("message", "")), str(error.get("nextStep", "")))
 
 
 def _phase(text: object) -> RequestPhase | None:

@@ -186,6 +186,28 @@ KIT = Group(
     ),
 )
 
+_STAYS_ASKED = "The request stays. See what became of it: kubectl get etcd-dr"
+REQUEST = Group(
+    "request",
+    "Ask the operator in the cluster, through the Kubernetes API.",
+    (
+        Door(
+            "snapshot",
+            f"{_COMMANDS}.request.asking",
+            "Ask the operator for a snapshot now.",
+            "snapshot",
+            when_stopped=_STAYS_ASKED,
+        ),
+        Door(
+            "drill",
+            f"{_COMMANDS}.request.asking",
+            "Ask the operator to rehearse a recovery now.",
+            "drill",
+            when_stopped=_STAYS_ASKED,
+        ),
+    ),
+)
+
 NOTIFY = Group(
     "notify",
     "Messages to people, for those without Alertmanager.",
@@ -204,6 +226,7 @@ DOORS: tuple[Door | Group, ...] = (
     RECOVER,
     DRILL,
     KIT,
+    REQUEST,
     NOTIFY,
     Door(
         "health",

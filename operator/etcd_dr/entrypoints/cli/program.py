@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -23,6 +24,9 @@ from etcd_dr.entrypoints.cli.stopping import LastWord, heard_signals, show_curso
 from etcd_dr.entrypoints.cli.terminal import READER_GONE_STATUS, ReaderGone, silence
 from etcd_dr.errors import Cancelled, EtcdDrError, UsageError
 
+# kubectl finds its plugins by their names, with _ for the - of the word.
+_NAMES = {"kubectl-etcd_dr": "kubectl etcd-dr"}
+
 
 @dataclass(slots=True)
 class Call:
@@ -32,12 +36,13 @@ class Call:
     arguments: Sequence[str]
     options: GlobalOptions = field(default_factory=GlobalOptions)
     door: Door | None = None
+    name: str = "etcd-dr"
 
 
 def main() -> None:
     """Carry out the command that this process was called with, and end with its status."""
     process = Process.this_one()
-    call = Call(process, sys.argv[1:])
+    call = Call(process, sys.argv[1:], name=_NAMES.get(Path(sys.argv[0]).name, "etcd-dr"))
     last_word = LastWord(
         tell=lambda error: _tell_hard_end(call, error),
         may_end_hard=lambda: call.door is None or bool(call.door.when_stopped),
@@ -59,7 +64,7 @@ def carry_out(call: Call, last_word: LastWord | None = None) -> int:
     """Carry out a call and return its exit status; nothing is raised."""
     try:
         status = command().main(
-            args=list(call.arguments) or ["--help"], prog_name="etcd-dr", standalone_mode=False, obj=call
+            args=list(call.arguments) or ["--help"], prog_name=call.name, standalone_mode=False, obj=call
         )
         if status == Cancelled.exit_status:  # what typer makes of a KeyboardInterrupt; no command of ours returns it
             return _tell(call, stopped(last_word.signal_name if last_word else ""), last_word)
