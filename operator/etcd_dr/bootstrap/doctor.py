@@ -38,6 +38,7 @@ def look_at_talos(
         deadline=deadline,
         own=OwnAccess(own.roles, own.not_after),
         snapshots=stored,
+        is_whole=not nodes,
     )
 
 

@@ -66,8 +66,12 @@ def examine_talos(
     deadline: float,
     own: OwnAccess | None = None,
     snapshots: SnapshotFacts | None = None,
+    is_whole: bool = True,
 ) -> TalosObservation:
-    """Return what all nodes said. `deadline` is seconds for each lane; the look takes little longer. Raises ConfigError."""
+    """Return what all nodes said. `deadline` is seconds for each lane; the look takes little longer.
+
+    `is_whole`: the addresses are all that are known. Raises ConfigError.
+    """
     lanes = Lanes(clock)
     until = clock.monotonic() + deadline + _GRACE_SECONDS
     interviews = [_Interview(fleet.open(address), probe, clock, deadline) for address in addresses]
@@ -86,6 +90,7 @@ def examine_talos(
         roles=access.roles,
         certificate_ends_at=access.certificate_ends_at,
         snapshots=snapshots,
+        is_whole=is_whole,
     )
 
 

@@ -37,6 +37,11 @@ EXPLANATIONS: dict[str, Explanation] = {
         "Certificates of talosctl live for a year. Make a new one while the old one works, and keep one with os:admin "
         "outside of the cluster, because those in pods live for six hours and die with etcd.",
     ),
+    "talos.nodes_unseen": _e(
+        "The doctor shows fewer nodes than there are.",
+        "The member list against the nodes that were asked.",
+        "A talosconfig often names one node. Name all of them with --nodes, or in talos.nodes.",
+    ),
     "talos.role": _e(
         "PermissionDenied: not authorized.",
         "The roles in the client certificate against what each call needs.",

@@ -67,13 +67,17 @@ class NodeObservation:
 
 @dataclass(frozen=True, slots=True)
 class TalosObservation:
-    """All nodes. `roles` and `certificate_ends_at` are those of our own certificate; `snapshots` None: not looked at."""
+    """All nodes. `roles` and `certificate_ends_at` are those of our own certificate; `snapshots` None: not looked at.
+
+    `is_whole`: all nodes that are known were looked at, not some that somebody chose.
+    """
 
     taken_at: datetime
     nodes: tuple[NodeObservation, ...]
     roles: tuple[str, ...] = ()
     certificate_ends_at: datetime | None = None
     snapshots: SnapshotFacts | None = None
+    is_whole: bool = True
 
     @property
     def control_planes(self) -> tuple[NodeObservation, ...]:

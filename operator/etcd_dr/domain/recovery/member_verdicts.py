@@ -85,13 +85,14 @@ class _Case:
     # 1.
     def judge_live(self, seen: EndpointObservation, status: MemberStatus) -> None:
         self._numbers = {
-            "revision": status.revision,
+            "revision": status.revision or None,  # etcd's first one is 1; Talos tells none
             "raft_term": status.raft_term,
             "applied_index": status.raft_applied_index,
             "database_bytes": status.db_size_bytes,
         }
+        revision = f"revision {status.revision}, " if status.revision else ""
         self._evidence.append(
-            f"it answers at {seen.endpoint}: revision {status.revision}, term {status.raft_term}, "
+            f"it answers at {seen.endpoint}: {revision}term {status.raft_term}, "
             f"applied index {status.raft_applied_index}"
         )
         self._contradict(Statement.LOST, "it answers")

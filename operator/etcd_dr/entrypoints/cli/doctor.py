@@ -14,9 +14,10 @@ from etcd_dr.config import Target
 from etcd_dr.config.duration import parse_duration
 from etcd_dr.config.talos_model import TalosSection
 from etcd_dr.domain.answer import Failure
-from etcd_dr.domain.doctor import EXPLANATIONS, DoctorReport, diagnose
+from etcd_dr.domain.doctor import EXPLANATIONS, DoctorReport, Explanation, diagnose
 from etcd_dr.domain.doctor.hosts import HOST_EXPLANATIONS, diagnose_hosts
 from etcd_dr.domain.doctor.report import doctor_document
+from etcd_dr.domain.health_rules import CODES as HEALTH_CODES
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.entrypoints.cli.doctor_page import doctor_page, explanation_page
 from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, open_place
@@ -27,6 +28,11 @@ from etcd_dr.errors import ConfigError, StoreError, UsageError
 from etcd_dr.workflows.read_catalogue import read_catalogue
 
 _TIMEOUT = timedelta(seconds=5)
+_OF_HEALTH = Explanation(
+    symptom="A finding of the health round that the doctor makes beside its look at the nodes.",
+    checked="What the members themselves answer: etcd-dr health.",
+    remedy="Its next step says what to do; docs/health.md has a row for each code, with its evidence and its remedy.",
+)
 
 
 def command(
@@ -85,7 +91,7 @@ def _look_at_hosts(
 
 
 def _explain(run: Run, code: str) -> int:
-    known_codes = HOST_EXPLANATIONS | EXPLANATIONS
+    known_codes = {**dict.fromkeys(HEALTH_CODES, _OF_HEALTH), **HOST_EXPLANATIONS, **EXPLANATIONS}
     explanation = known_codes.get(code)
     if explanation is None:
         near = [known for known in known_codes if code.rpartition(".")[2] in known or known.startswith(code)]

@@ -64,6 +64,9 @@ class Paste:
         yield from _one("--key", options.key)
         yield from _one("--user", options.user and options.user.partition(":")[0])
         yield from _one("--password-file", options.password_file)
+        yield from _one("--talosconfig", options.talosconfig)
+        yield from _one("--context", options.context)
+        yield from _one("--nodes", options.nodes)
         yield from _one("--store", options.store)
         if command in _ENCODING:
             yield from _several("--recipient", options.recipient)

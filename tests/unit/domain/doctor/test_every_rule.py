@@ -129,6 +129,7 @@ SITUATIONS: dict[str, Callable[[], TalosObservation]] = {
     "talos.tls": lambda: seen(node(1), node(2), dead(3, "etcd.tls")),
     "talos.certificate": lambda: seen(certificate_ends_at=NOW + timedelta(days=3)),
     "talos.role": lambda: all_with(services=DENIED),
+    "talos.nodes_unseen": lambda: seen(node(1), node(2)),
     "etcd.quorum_lost": lambda: seen(node(1, quorum_members=SILENCE), dead(2), dead(3)),
     "etcd.no_tolerance": lambda: seen(node(1), node(2), dead(3)),
     "etcd.several_leaders": lambda: third(status=status(3, leader_id=3)),

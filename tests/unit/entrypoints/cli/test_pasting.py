@@ -52,6 +52,15 @@ def test_option_that_the_text_has_already_is_not_repeated() -> None:
     assert completed == f"etcd-dr snapshot list {PLACE.replace(' --cluster prod', '')} --cluster lab"
 
 
+def test_way_to_talos_is_kept() -> None:
+    """Whoever named a talosconfig would be asked for it again, and look at another cluster by mistake."""
+    paste = Paste(GlobalOptions(talosconfig=Path("/t/config"), context="prod", nodes="10.0.0.2,10.0.0.3"))
+
+    completed = paste.completed("See: etcd-dr doctor")
+
+    assert completed == "See: etcd-dr doctor --talosconfig /t/config --context prod --nodes 10.0.0.2,10.0.0.3"
+
+
 def test_without_options_nothing_changes() -> None:
     """Whoever has a configuration file in its usual place reads what is written in the documentation."""
     assert Paste(GlobalOptions()).completed("Run: etcd-dr snapshot list") == "Run: etcd-dr snapshot list"

@@ -128,7 +128,25 @@ def readdressed(seen: TalosObservation) -> Iterator[Finding]:
             )
 
 
+def unseen(seen: TalosObservation) -> Iterator[Finding]:
+    """A talosconfig often names one node, and then one node is all that is looked at."""
+    others = [m for m in seen.membership if seen.node_of(m) is None]
+    if not seen.is_whole or not others or not seen.answering:
+        return
+    hosts = [urlsplit(url).hostname or "" for m in others for url in m.peer_urls[:1]]
+    named = ",".join(dict.fromkeys([*(node.host for node in seen.nodes), *hosts]))
+    yield Finding(
+        "talos.nodes_unseen",
+        Severity.INFO,
+        f"{len(others)} of {len(seen.membership)} members run on nodes that were not looked at: "
+        + ", ".join(map(label_of, others)),
+        f"Name all control plane nodes, each by its own address: etcd-dr doctor --nodes {named}",
+        evidence={"looked_at": ", ".join(node.host for node in seen.nodes)},
+    )
+
+
 RULES = (
+    DoctorRule(unseen, ("talos.nodes_unseen",)),
     DoctorRule(counts, ("etcd.single", "etcd.member_count")),
     DoctorRule(differing_views, ("etcd.views_differ",)),
     DoctorRule(ghosts, ("etcd.ghost",)),
