@@ -130,10 +130,10 @@ def test_the_keyboard_reaches_what_can_be_followed(browser: Chromium, client: Pa
     tab.wait_for("document.querySelector('#to-prod').closest('tr').classList.contains('unknown')")
 
     assert first == "Skip to the verdict"
-    assert reached == "to-edge-oslo"
+    assert reached == "to-edge-berlin"
     assert tab.value("document.activeElement.id") == reached
     tab.press("Enter")
-    tab.wait_for("location.pathname === '/clusters/edge-oslo'")
+    tab.wait_for("location.pathname === '/clusters/edge-berlin'")
 
 
 def test_a_command_can_be_copied(browser: Chromium, client: PageClient) -> None:

@@ -28,7 +28,7 @@ _QUORUM_SIGNS = {
 }
 QUORUM_WORDS = {
     QuorumVerdict.HELD: "held",
-    QuorumVerdict.HELD_WITHOUT_TOLERANCE: "held, and one more failure loses it",
+    QuorumVerdict.HELD_WITHOUT_TOLERANCE: "held, none to spare",
     QuorumVerdict.LOST_MAY_RETURN: "lost",
     QuorumVerdict.CANNOT_TELL: "cannot tell",
 }
@@ -47,8 +47,16 @@ class ClusterRow:
 
 @dataclass(frozen=True, slots=True)
 class OverviewView:
+    """`lost`: how many clusters have no quorum now; `words`: all of it in one line."""
+
     rows: tuple[ClusterRow, ...]
     tally: tuple[tuple[Recoverable, int], ...]
+    lost: int
+
+    @property
+    def words(self) -> str:
+        lost = [f"{self.lost} without quorum"] if self.lost else []
+        return ", ".join([*lost, *(f"{number} {answer.words}" for answer, number in self.tally)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +112,22 @@ class ClusterView:
 
 
 def overview(states: Sequence[ClusterState], *, now: datetime) -> OverviewView:
-    """Return all clusters, those that could not be recovered first."""
-    rows = sorted((_row(state, now) for state in states), key=lambda row: _WORST_FIRST.index(row.readiness.answer))
+    """Return all clusters, those that need somebody first: without quorum, then those that could not be recovered."""
+
+    def urgency(row: ClusterRow) -> tuple[bool, int]:
+        return not _is_lost(row.state), _WORST_FIRST.index(row.readiness.answer)
+
+    rows = sorted((_row(state, now) for state in states), key=urgency)
     tally = Counter(row.readiness.answer for row in rows)
-    return OverviewView(tuple(rows), tuple((answer, tally[answer]) for answer in _WORST_FIRST if tally[answer]))
+    return OverviewView(
+        rows=tuple(rows),
+        tally=tuple((answer, tally[answer]) for answer in _WORST_FIRST if tally[answer]),
+        lost=sum(_is_lost(state) for state in states),
+    )
+
+
+def _is_lost(state: ClusterState) -> bool:
+    return state.report is not None and state.report.quorum.verdict is QuorumVerdict.LOST_MAY_RETURN
 
 
 def cluster_view(state: ClusterState, *, now: datetime, range_name: str = "", page: int = 1) -> ClusterView:

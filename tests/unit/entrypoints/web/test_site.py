@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -113,8 +114,8 @@ def test_the_worst_cluster_is_the_first_of_all(client: PageClient) -> None:
     """Of fifty, one is looked for."""
     page = client.ask("/").body
 
-    assert re.findall(r'id="to-([a-z-]+)"', page) == ["edge-oslo", "lab", "staging", "edge-berlin", "prod"]
-    assert "<title>1 no, 1 unknown, 2 yes, but, 1 yes · etcd-dr</title>" in page
+    assert re.findall(r'id="to-([a-z-]+)"', page) == ["edge-berlin", "edge-oslo", "lab", "staging", "prod"]
+    assert "<title>1 without quorum, 1 no, 1 unknown, 2 yes, but, 1 yes · etcd-dr</title>" in page
 
 
 def test_a_change_on_the_board_is_on_the_page() -> None:
@@ -218,6 +219,29 @@ def test_there_is_nothing_else(client: PageClient, path: str) -> None:
 
     assert answer.status == 404
     assert "There is no such page" in answer.body
+
+
+def test_json_of_one_cluster_has_the_documented_keys(client: PageClient) -> None:
+    """Programs are written against docs/status-page.md."""
+    told = (Path(__file__).parents[4] / "docs" / "status-page.md").read_text()
+    table = set(re.findall(r"^\| `(\w+)` \|", told.partition("## JSON")[2], re.MULTILINE))
+    short = set(json.loads(client.ask("/api/v1/clusters").body)["clusters"][0])
+
+    document = set(json.loads(client.ask("/api/v1/clusters/prod").body))
+
+    assert document == table | short | {"version", "at"}
+
+
+def test_every_reason_is_explained() -> None:
+    """Whoever meets a code finds it on the page."""
+    root = Path(__file__).parents[4]
+    told = (root / "docs" / "status-page.md").read_text()
+    source = (root / "operator" / "etcd_dr" / "domain" / "readiness" / "reasons.py").read_text()
+
+    codes = set(re.findall(r'"((?:\w+)\.(?:\w+))"', source))
+
+    assert len(codes) > 15
+    assert {code for code in codes if f"`{code}`" not in told} == set()
 
 
 def test_an_api_that_is_not_there_says_so_in_json(client: PageClient) -> None:
