@@ -60,6 +60,7 @@ clusters:
       cert: /etc/kubernetes/pki/etcd/healthcheck-client.crt
       key: /etc/kubernetes/pki/etcd/healthcheck-client.key
     schedule: {cron: "@hourly", jitter: 2m}
+    objectives: {rpo: 90m, rto: 15m}
     retention: {keep_hourly: 24, keep_daily: 14, keep_weekly: 8}
 stores:
   - name: backups

@@ -38,4 +38,4 @@ def _outlook(target: Target, catalogue: Catalogue, *, now: datetime) -> Outlook:
     schedule = cron_schedule(target.schedule, cluster=catalogue.cluster)
     newest = catalogue.newest.taken_at if catalogue.newest else None
     run = next_run(schedule, newest_taken_at=newest, now=now)
-    return Outlook(next_start_at=run.start_at, longest_gap=schedule.longest_gap(now))
+    return Outlook(next_start_at=run.start_at, longest_gap=schedule.longest_gap(now) + schedule.jitter)

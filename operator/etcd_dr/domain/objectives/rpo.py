@@ -21,8 +21,8 @@ _SNAPSHOT_NOW = "Take one now: etcd-dr snapshot save; then see why the schedule 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is known of the runs to come. `next_start_at`: the next run or retry; `longest_gap`: of the schedule;
-    `failures`: failed runs in a row."""
+    """What is known of the runs to come. `next_start_at`: the next run or retry; `longest_gap`: of the schedule, its
+    jitter included; `failures`: failed runs in a row."""
 
     next_start_at: datetime | None = None
     longest_gap: timedelta | None = None

@@ -26,16 +26,17 @@ from etcd_dr.ports.object_store import StoreGuarantees
 class ClusterState:
     """What is known of one cluster. `None` means not known yet; a failed reading leaves the last good one in place.
 
-    `schedule_gap`: the longest time between two slots; None: snapshots on demand only. `drill_max_age`: how old the
-    last good drill may be; None: nobody said. `terms`: what its readiness is judged by. `objectives` and
-    `policy` are the configuration's; `watching_since`: since when snapshots are due. `tripwire` None:
-    keys are not watched; `keys` is the last count, `keys_failure` why they may not be counted. `failures` counts failed scheduled
-    runs in a row.
+    `schedule_gap`: the longest time between two slots; None: snapshots on demand only. A run may begin
+    `schedule_jitter` later. `drill_max_age`: how old the last good drill may be; None: nobody said. `terms`: what its
+    readiness is judged by. `objectives` and `policy` are the configuration's; `watching_since`: since when snapshots
+    are due. `tripwire` None: keys are not watched; `keys` is the last count, `keys_failure` why they may not be
+    counted. `failures` counts failed scheduled runs in a row.
     """
 
     cluster: str
     store: str
     schedule_gap: timedelta | None = None
+    schedule_jitter: timedelta = timedelta(0)
     drill_max_age: timedelta | None = None
     terms: ReadinessTerms = field(default_factory=ReadinessTerms)
     objectives: Objectives = field(default_factory=Objectives)

@@ -40,7 +40,11 @@ def objectives_report(state: ClusterState, *, now: datetime) -> ObjectivesReport
         state.catalogue,
         state.objectives,
         now=now,
-        outlook=Outlook(next_start_at=state.next_start_at, longest_gap=state.schedule_gap, failures=state.failures),
+        outlook=Outlook(
+            next_start_at=state.next_start_at,
+            longest_gap=state.schedule_gap + state.schedule_jitter if state.schedule_gap is not None else None,
+            failures=state.failures,
+        ),
         policy=state.policy,
         watching_since=state.watching_since,
     )

@@ -290,6 +290,7 @@ class OperatorProcess:
             cluster=name,
             store=target.need_store().name,
             schedule_gap=gap,
+            schedule_jitter=section.jitter if section is not None else timedelta(0),
             drill_max_age=drilled_within,
             objectives=objectives_of(target),
             policy=retention_policy(target.retention),
