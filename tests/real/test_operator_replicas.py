@@ -183,6 +183,22 @@ def test_a_leader_stopped_in_its_tracks_in_mid_upload_makes_no_second_snapshot(
     assert (a.stop(), b.stop()) == (0, 0)
 
 
+def test_an_api_server_that_hangs_is_survived_like_a_dead_one(rig: Rig) -> None:
+    """It accepts connections and answers nothing: nobody leads on, both say so, and the leases come back."""
+    a, b = rig.replica("a"), rig.replica("b")
+    a.wait_for(lambda: led(a) + led(b) == 1, "leader")
+
+    rig.api.pause()
+    a.wait_for(lambda: survives(a) and survives(b), "survival mode", every=0.5)
+    led_in_silence = led(a) + led(b)
+    rig.api.resume()
+    a.wait_for(lambda: led(a) + led(b) == 1 and not survives(a) and not survives(b), "leases", every=0.5)
+
+    assert led_in_silence == 0
+    assert len(rig.manifests()) == 1
+    assert (a.stop(), b.stop()) == (0, 0)
+
+
 def test_the_api_server_dies_and_scheduled_slots_go_on_once_each(rig: Rig) -> None:
     """Survival mode is seen on both replicas, each slot has one snapshot, and the leases come back."""
     a = rig.replica("a", cron="* * * * *")
@@ -194,7 +210,7 @@ def test_the_api_server_dies_and_scheduled_slots_go_on_once_each(rig: Rig) -> No
     for replica in (a, b):
         replica.wait_for(lambda replica=replica: survives(replica), "survival mode", every=0.5)  # type: ignore[misc]  # bound at once
     survived = datetime.now(UTC)
-    a.wait_for(lambda: slots_since(rig, survived) >= 2, "two slots without the API", seconds=170, every=2)
+    a.wait_for(lambda: slots_since(rig, survived) >= 1, "a slot without the API", seconds=100, every=2)
     during_the_outage = slots_since(rig, died_at)
     rig.api.start()
     a.wait_for(lambda: not survives(a) and not survives(b) and led(a) + led(b) == 1, "leases", every=0.5)
@@ -205,7 +221,7 @@ def test_the_api_server_dies_and_scheduled_slots_go_on_once_each(rig: Rig) -> No
     manifests = rig.manifests()
     per_slot = Counter(datetime.fromisoformat(each["taken_at"]).replace(second=0) for each in manifests)
     assert set(per_slot.values()) == {1}
-    assert during_the_outage >= 2
+    assert during_the_outage >= 1
     assert None in [each["fencing"] for each in manifests]
     assert manifests[-1]["fencing"] is not None
     assert len(a.of("snapshot.committed")) + len(b.of("snapshot.committed")) == len(manifests)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from etcd_dr.errors import ApiDenied, ApiUnreachable
-from scenarios.lease_world import LeaseWorld
+from scenarios.lease_world import LeaseWorld, Replica
 
 TEN = [f"c{number}" for number in range(10)]
 
@@ -184,3 +186,48 @@ def test_a_refusal_is_a_failure_of_the_round(world: LeaseWorld) -> None:
 
     assert alone.led == []
     assert {error.code for error in alone.failures} == {"kubernetes.denied"}
+
+
+FAULTS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(["pause", "wake", "cut", "heal", "lose-answer", "slow", "quick", "busy", "idle", "give-way"]),
+        st.sampled_from([0, 5, 10, 25, 45]),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(faults=FAULTS)
+def test_whatever_happens_there_is_one_leader_at_most_and_order_returns(faults: list[tuple[int, str, int]]) -> None:
+    """Pauses, cut connections, lost answers, slow calls and failing work in any order; then a fair spread again."""
+    world = LeaseWorld([f"c{number}" for number in range(5)])
+    replicas = [world.replica(name) for name in "abc"]
+    for number, fault, seconds in faults:
+        inflict(world, replicas[number], fault)
+        world.pass_seconds(seconds)  # looks after each round that nobody leads twice
+    for replica in replicas:
+        for cure in ("wake", "heal", "quick", "idle"):
+            inflict(world, replica, cure)
+
+    world.pass_seconds(150)
+
+    assert sorted(name for each in replicas for name in each.led) == sorted(world.clusters)
+    assert sorted(len(each.led) for each in replicas) == [1, 2, 2]
+
+
+def inflict(world: LeaseWorld, replica: Replica, fault: str) -> None:
+    connection = replica.connection
+    if fault in ("pause", "wake"):
+        replica.is_paused = fault == "pause"
+    elif fault in ("cut", "heal"):
+        connection.is_cut = fault == "cut"
+    elif fault == "lose-answer":
+        connection.loses_answers = 1
+    elif fault in ("slow", "quick"):
+        connection.on_call = (lambda: world.clock.advance(1.5)) if fault == "slow" else None
+    elif fault in ("busy", "idle"):
+        replica.busy = set(world.clusters) if fault == "busy" else set()
+    else:
+        replica.holder.give_way(world.clusters[0])

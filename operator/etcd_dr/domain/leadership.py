@@ -173,11 +173,6 @@ class Spread:
         return -(-self.leases // len(self.held))
 
     @property
-    def least(self) -> int:
-        """The smallest number that is fair; a replica with fewer asks for more."""
-        return self.leases // len(self.held)
-
-    @property
     def mine(self) -> int:
         return self.held[self.me]
 
@@ -207,26 +202,26 @@ def should_give(candidacy: Candidacy, spread: Spread, *, now: float) -> bool:
 
 
 def leases_to_ask_for(candidacies: Iterable[Candidacy], spread: Spread, *, now: float) -> tuple[Candidacy, ...]:
-    """Return the leases to ask other replicas for: as many as this one lacks, from those that would give them."""
+    """Return the leases to ask other replicas for: from those that have at least two more, until they have not."""
     held = dict(spread.held)
-    listed = in_own_order(candidacies, spread.me)
-    rest = []
-    for each in listed:  # what was asked for already, and not in vain, counts as ours
-        if (
-            each.record is not None
-            and each.record.wanted_by == spread.me
-            and held.get(each.holder(now), 0) > spread.least
-        ):
-            _move(held, each.holder(now), spread.me)
-        elif each.record is not None and not each.record.wanted_by:
-            rest.append(each)
+    unasked = []
+    for each in in_own_order(candidacies, spread.me):
+        wanted_by = each.record.wanted_by if each.record is not None else ""
+        if wanted_by == spread.me and _has_more(held, each.holder(now), spread.me):
+            _move(held, each.holder(now), spread.me)  # asked for already, and not in vain
+        elif not wanted_by:
+            unasked.append(each)
     chosen = []
-    for each in rest:
-        holder = each.holder(now)
-        if held[spread.me] < spread.least and holder != spread.me and held.get(holder, 0) > held[spread.me] + 1:
+    for each in unasked:
+        if _has_more(held, each.holder(now), spread.me):
+            _move(held, each.holder(now), spread.me)
             chosen.append(each)
-            _move(held, holder, spread.me)
     return tuple(chosen)
+
+
+def _has_more(held: dict[str, int], holder: str, me: str) -> bool:
+    """Tell whether a lease of `holder` would be better off here. Nobody, and a replica that is not known, has none."""
+    return holder != me and held.get(holder, 0) > held[me] + 1
 
 
 def _move(held: dict[str, int], giver: str, taker: str) -> None:

@@ -88,10 +88,13 @@ class SlotArbiter:
         self._now = now
         self._tokens = tokens
         self._events = events
+        self._slot: datetime | None = None
         self._first_seen: dict[str, float] = {}
 
     def enter(self, slot: datetime, term: Term, *, life: timedelta) -> Entered | Waiting | Settled:
         """Claim the slot for `life`, or say why not. Raises StoreError."""
+        if slot != self._slot:
+            self._slot, self._first_seen = slot, {}
         decision = self._decision(slot)
         if decision is not None:
             return self._finish(decision, term)
