@@ -16,6 +16,7 @@ from tools.page_pictures import MOST_BYTES, PICTURES, draw
 
 PROGRAM = find_chromium()
 pytestmark = [
+    pytest.mark.matrix,  # a browser comes with make tools-all
     pytest.mark.skipif(PROGRAM is None, reason="no chromium on PATH or in .tools: run `make tools-all`, or install it"),
     pytest.mark.xdist_group("chromium"),
 ]
@@ -155,7 +156,6 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser: Chromium, client: 
     assert tab.value("document.documentElement.scrollWidth") <= 360
 
 
-@pytest.mark.matrix
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_text_stands_out_from_its_ground(browser: Chromium, client: PageClient, *, dark: bool) -> None:
     """At least 4.5 to 1 for all text (WCAG 2.2, AA), in light and in dark."""
@@ -209,7 +209,6 @@ def test_a_person_signs_in_and_out(browser: Chromium, tmp_path: Path) -> None:
         tab.wait_for("document.getElementById('token') !== null")
 
 
-@pytest.mark.matrix
 def test_the_pictures_of_the_documentation_can_be_drawn(tmp_path: Path) -> None:
     """Each is there, small enough for a repository, and as wide as it says."""
     written = draw(tmp_path)

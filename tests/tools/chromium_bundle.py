@@ -33,7 +33,7 @@ LD_LIBRARY_PATH=$usr:$usr/pulseaudio:$lib \\
 _FONTS = """\
 <?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir prefix="relative">usr/share/fonts</dir><cachedir prefix="relative">fonts-cache</cachedir></fontconfig>
+<fontconfig><dir prefix="relative">usr/share/fonts</dir></fontconfig>
 """
 
 

@@ -8,6 +8,7 @@ from etcd_dr.config import Target
 from etcd_dr.domain.readiness.facts import ReadinessTerms
 
 _MISSED_READINGS = 4  # so many readings of the store that did not come say that the last one is no news any more
+_SOONEST = timedelta(minutes=2)  # a reading takes its time, however often one is asked for
 
 
 def readiness_terms(
@@ -20,5 +21,5 @@ def readiness_terms(
         rto_objective=target.objectives.rto,
         rpo_objective=target.objectives.rpo,
         keeps_companions=target.companions.is_asked_for,
-        reading_max_age=_MISSED_READINGS * reading_interval,
+        reading_max_age=max(_MISSED_READINGS * reading_interval, _SOONEST),
     )
