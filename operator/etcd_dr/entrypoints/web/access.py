@@ -90,9 +90,11 @@ class Access:
         return f"{ends_at}.{_seal(ends_at, token)}"
 
     def is_behind_tls(self, connection: HTTPConnection) -> bool:
-        """Tell whether the browser's own connection is TLS, as far as a trusted proxy says so."""
-        said = connection.headers.get("x-forwarded-proto", "")
-        return connection.url.scheme == "https" or (said == "https" and self._is_trusted(connection))
+        """Tell whether the browser's own connection is TLS, as far as anybody says so.
+
+        Nobody has to be trusted for that: whoever lies gets a cookie that their own browser does not send.
+        """
+        return "https" in (connection.url.scheme, connection.headers.get("x-forwarded-proto", ""))
 
     def check(self) -> None:
         """Look at the token once before the page is served. Raises ConfigError."""

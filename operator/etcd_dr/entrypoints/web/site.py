@@ -198,7 +198,7 @@ class _Site:
 
     def _cookie(self, request: Request) -> dict[str, Any]:
         return {
-            "path": f"{self._base}/",
+            "path": self._base or "/",
             "httponly": True,
             "samesite": "strict",
             "secure": self._access.is_behind_tls(request),

@@ -205,13 +205,19 @@ def test_the_header_of_anybody_else_counts_for_nothing() -> None:
         assert client.ask("/", X_Forwarded_User="ann", Forwarded="for=10.0.0.7").status == 401
 
 
-def test_a_cookie_is_kept_to_tls_where_the_proxy_has_it(token_file: Path) -> None:
-    """And not where somebody else says so."""
-    with served(token_file=token_file, proxy=PROXY) as client:
-        assert "secure" in client.sign_in(TOKEN, X_Forwarded_Proto="https").headers["set-cookie"].lower()
-        assert "secure" not in client.sign_in(TOKEN).headers["set-cookie"].lower()
-    with served(token_file=token_file) as client:
-        assert "secure" not in client.sign_in(TOKEN, X_Forwarded_Proto="https").headers["set-cookie"].lower()
+def test_a_cookie_is_kept_to_tls_where_there_is_tls(guarded: PageClient) -> None:
+    """As whatever ends TLS in front of the page says; without it the browser would not send it back."""
+    assert "secure" in guarded.sign_in(TOKEN, X_Forwarded_Proto="https").headers["set-cookie"].lower()
+    assert "secure" not in guarded.sign_in(TOKEN).headers["set-cookie"].lower()
+
+
+def test_a_session_holds_below_the_base_path(token_file: Path) -> None:
+    """And is sent to no other application of the same host."""
+    with served(token_file=token_file, base_path="/etcd-dr") as client:
+        answer = client.sign_in(TOKEN)
+
+    assert answer.headers["location"] == "/etcd-dr/"
+    assert "path=/etcd-dr;" in answer.headers["set-cookie"].lower()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9380", "localhost", "localhost:1", "[::1]:9380", "127.1.2.3"])
