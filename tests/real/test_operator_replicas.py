@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from etcd_dr.adapters.kubernetes.client import open_api
 from etcd_dr.adapters.local_cluster import LocalCluster
 from etcd_dr.domain.snapshot import ClusterLayout
 from real.operator_process import OperatorUnderTest
@@ -41,6 +42,7 @@ class Rig:
         self.bucket = bucket
         self.settings = s3_settings(s3, bucket, directory / "keys")
         self.keys = key_files(directory / "keys", ADMIN)
+        self.kubeconfig = _service_account(api)
         self.replicas: list[OperatorUnderTest] = []
 
     def replica(
@@ -89,13 +91,31 @@ class Rig:
             "scratch_dir": str(place),
             "operator": {"listen": "127.0.0.1:0", "catalogue_interval": "5s", "snapshot_workers": 1},
             "kubernetes": {
-                "kubeconfig": str(self.api.admin_kubeconfig),
+                "kubeconfig": str(self.kubeconfig),
                 "namespace": "default",
                 "requests": False,
                 "records": 0,
                 "leases": FAST,
             },
         }
+
+
+def _service_account(server: KubeApiserver) -> Path:
+    """Make an account that may do with leases what the chart's Role allows, and nothing else; return its kubeconfig."""
+    api = open_api(kubeconfig=server.admin_kubeconfig, namespace="default")
+    metadata = {"name": "etcd-dr"}
+    rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
+    verbs = ["get", "list", "create", "update"]
+    rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "etcd-dr"}
+    subject = {"kind": "ServiceAccount", "name": "etcd-dr", "namespace": "default"}
+    try:
+        api.create("/api/v1/namespaces/default/serviceaccounts", {"metadata": metadata})
+        api.create(f"{rbac}/roles", {"metadata": metadata, "rules": [rule]})
+        api.create(f"{rbac}/rolebindings", {"metadata": metadata, "roleRef": role, "subjects": [subject]})
+    finally:
+        api.close()
+    return server.service_account_kubeconfig("default", "etcd-dr")
 
 
 @pytest.fixture
