@@ -10,6 +10,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := tests/requirements.lock
 READY := $(VENV)/.made-from-lock
+# Nobody should wait for the S3 servers of the tests to see the demo: it takes what the image runs with, and one etcd.
+DEMO := $(if $(wildcard $(READY)),$(VENV),.demo)
 # One more than there are processors: most tests wait for an etcd rather than compute.
 JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 PYTEST_ARGS ?=
@@ -20,13 +22,14 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 TOOLS := PYTHONPATH=tests $(BIN)/python -m tools
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format tools tools-least tools-all envtest image-tree chart bench lock stubs clean
+.PHONY: help demo test test-all check format tools tools-all envtest image-tree chart bench lock stubs clean
 
 help: ## list the doors
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) tools-least ## a whole story on a real three-member etcd on this machine, in under a minute
-	@$(BIN)/etcd-dr demo
+demo: $(DEMO)/.made-from-lock ## a whole story on a real three-member etcd on this machine, in under a minute
+	@PYTHONPATH=tests $(DEMO)/bin/python -m tools
+	@$(DEMO)/bin/etcd-dr demo
 
 test: $(READY) tools ## every quick test, those against real etcd and S3 included
 	$(PYTEST) -m "not matrix" $(PYTEST_ARGS)
@@ -49,10 +52,6 @@ format: $(READY) ## let ruff lay out the code and repair what it can
 
 tools: $(READY) ## fetch the stock programs for demo and test (etcd 3.4 and 3.5, Prometheus, age, zstd); seconds
 	@$(TOOLS) --tests
-
-# The demo needs one etcd, and nobody should wait for more.
-tools-least: $(READY)
-	@$(TOOLS)
 
 tools-all: $(READY) ## the same, Kubernetes' schemas, and etcd 3.6 and 3.7 built where Go is installed; minutes, once
 	@$(TOOLS) --all
@@ -80,9 +79,12 @@ stubs: ## regenerate the gRPC stubs from our .proto files
 	@PYTHON='$(PYTHON)' sh tests/tools/stubs.sh
 
 clean: ## remove everything that the doors made here
-	rm -rf $(VENV) .tools .bench build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .demo .tools .bench build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find operator tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The lock is the only reason to rebuild: the package itself is installed as editable.
 $(READY): $(LOCK)
 	@PYTHON='$(PYTHON)' sh tests/tools/venv.sh $(VENV) $(LOCK) $(READY)
+
+.demo/.made-from-lock: deploy/image/requirements.lock
+	@PYTHON='$(PYTHON)' sh tests/tools/venv.sh .demo $< $@ deploy/image/build.lock

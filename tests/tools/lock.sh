@@ -17,7 +17,8 @@ resolve pyproject.toml --group test --output-file "$lock" "$@"
 # The image takes the same versions: what runs, and apart from it what builds the wheel.
 image=deploy/image
 resolve pyproject.toml --constraints "$lock" --no-annotate --output-file $image/requirements.lock --upgrade
-python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
+# editables is what hatchling asks for where a checkout is installed in place, as `make demo` does.
+{ echo editables; python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'; } |
   resolve - --constraints "$lock" --no-annotate --output-file $image/build.lock --upgrade
 # What only the tests of the chart need, outside .venv.
 resolve - --constraints "$lock" --no-annotate --output-file tests/tools/kubernetes-validate.lock --upgrade <<END

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Builds or renews the virtual environment from the lock: sh venv.sh DIRECTORY LOCK STAMP
+# Builds or renews a virtual environment from a lock: sh venv.sh DIRECTORY LOCK STAMP [BUILD-LOCK]
+# BUILD-LOCK names the build backend, where LOCK does not.
 set -eu
-venv=$1 lock=$2 stamp=$3
+venv=$1 lock=$2 stamp=$3 build_lock=${4:-}
 . "$(dirname "$0")/python.sh"
 
 # Two makes at once: the second waits, finds the stamp fresh, and is done. (flock is part of util-linux.)
@@ -21,6 +22,7 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
   "$python" -m venv "$venv"
 fi
 echo "make: installing what $lock names (a minute the first time)" >&2
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock" \
+  ${build_lock:+--requirement "$build_lock"}
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 touch "$stamp"
