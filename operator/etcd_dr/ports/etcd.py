@@ -67,8 +67,9 @@ class EtcdMember(Protocol):
     def count_keys(self, *, prefix: bytes = b"", deadline: float) -> KeyCount:
         """Return how many live keys begin with `prefix` (none: all keys), through quorum.
 
-        Only the number travels, but etcd walks its index over all of them: about 0.3 s per million keys, during which
-        writes wait (docs/benchmarks.md). The role needs read access to the whole range: else AccessDenied.
+        Only the number travels, but etcd walks its index over all of them: half a second per million keys, during
+        which writes to this member wait (docs/benchmarks.md). The role needs read access to the whole range: else
+        AccessDenied.
         """
         ...
 
