@@ -12,9 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.domain.request import Request, RequestKind, RequestPhase, Wish
+from etcd_dr.entrypoints.operator.clerk_parts import ClerkParts
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
 from etcd_dr.entrypoints.operator.request_metrics import RequestMetrics
-from etcd_dr.entrypoints.operator.requests import ClerkParts, RequestClerk
+from etcd_dr.entrypoints.operator.requests import RequestClerk
 from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
 from etcd_dr.workflows.answer_request import AnsweringPorts
 from etcd_dr.workflows.attempt_snapshot import PipelinePorts

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -45,33 +46,19 @@ class DrillRuns:
         drills = self._parts.drills
         if drills is None or not self._wants_next_save:
             return take(pipeline)
-        ports = replace(drills.ports(), cancellation=term.cancellation)
-        with ports.rooms.open(expected_bytes=self._newest_size_bytes()) as room:
-            kept: list[Path] = []
-
-            def keep(plain: Path) -> None:
-                kept[:] = [ports.rooms.take_in(room, plain)]
-
-            outcome = take(replace(pipeline, keep_copy=keep))
+        ports = self._ports(term)
+        with self._keeping_copy(pipeline, ports) as (keeping, kept):
+            outcome = take(keeping)
             self._wants_next_save = False
             with self._door.job("drill"):
-                layout, options = self._parts.layout, drills.options
-                self._count(drill_restore(outcome.snapshot, layout, ports=ports, options=options, scratch=kept[-1]))
+                self._drill_copy(outcome.snapshot, kept[-1], ports)
         return outcome
 
     def save_and_drill(self, pipeline: PipelinePorts, take: Save, term: Term) -> DrillOutcome:
         """Take a snapshot and drill its plain copy. Raises ConfigError where drills are not set up, and as both do."""
         ports = self._ports(term)
-        with ports.rooms.open(expected_bytes=self._newest_size_bytes()) as room:
-            kept: list[Path] = []
-
-            def keep(plain: Path) -> None:
-                kept[:] = [ports.rooms.take_in(room, plain)]
-
-            snapshot = take(replace(pipeline, keep_copy=keep)).snapshot
-            return self._counted(
-                drill_restore(snapshot, self._parts.layout, ports=ports, options=self._options(), scratch=kept[-1])
-            )
+        with self._keeping_copy(pipeline, ports) as (keeping, kept):
+            return self._drill_copy(take(keeping).snapshot, kept[-1], ports)
 
     def drill_stored(self, snapshot: Snapshot, term: Term) -> DrillOutcome:
         """Drill a snapshot of the store. Raises as drill_restore does, IdentityMissing where it cannot be opened."""
@@ -82,6 +69,21 @@ class DrillRuns:
     def can_open(self, snapshot: Snapshot, term: Term) -> bool:
         """Whether what is stored of it can be read here."""
         return not snapshot.manifest.is_encrypted or self._ports(term).decoder.has_identities
+
+    @contextmanager
+    def _keeping_copy(self, pipeline: PipelinePorts, ports: DrillPorts) -> Iterator[tuple[PipelinePorts, list[Path]]]:
+        """Yield a pipeline that keeps the plain copy of what it takes, and where that will lie, in a room of its own."""
+        with ports.rooms.open(expected_bytes=self._newest_size_bytes()) as room:
+            kept: list[Path] = []
+
+            def keep(plain: Path) -> None:
+                kept[:] = [ports.rooms.take_in(room, plain)]
+
+            yield replace(pipeline, keep_copy=keep), kept
+
+    def _drill_copy(self, snapshot: Snapshot, copy: Path, ports: DrillPorts) -> DrillOutcome:
+        layout, options = self._parts.layout, self._options()
+        return self._counted(drill_restore(snapshot, layout, ports=ports, options=options, scratch=copy))
 
     def _ports(self, term: Term) -> DrillPorts:
         return replace(self._set_up().ports(), cancellation=term.cancellation)

@@ -23,7 +23,7 @@ class JobDoor:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - the last door of a job: the process protects the other clusters
-            ours = error if isinstance(error, EtcdDrError) else _bug(error)
+            ours = as_ours(error)
             failing.set(not isinstance(ours, Cancelled))
             self._tell_failure(name, ours)
             if on_failure is not None:
@@ -46,8 +46,10 @@ class JobDoor:
         )
 
 
-def _bug(error: Exception) -> EtcdDrError:
+def as_ours(error: Exception) -> EtcdDrError:
     """Return an error that nobody foresaw as one that can be counted and told, with where it happened."""
+    if isinstance(error, EtcdDrError):
+        return error
     return EtcdDrError(
         f"unexpected {type(error).__name__}: {error}",
         next_step="This is a bug in etcd-dr. Report it with this line; the other jobs go on.",

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread
 
 from etcd_dr.domain.request import Request, RequestKind
+from etcd_dr.entrypoints.operator.job_door import as_ours
 from etcd_dr.entrypoints.operator.request_metrics import RequestMetrics
-from etcd_dr.errors import HistoryExpired, KubernetesError
+from etcd_dr.errors import EtcdDrError, HistoryExpired
 from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.events import EventSink
 from etcd_dr.ports.request_desk import Following, Happening, RequestDesk
@@ -93,8 +94,8 @@ class RequestWatch:
                 pause = _FIRST_PAUSE_SECONDS
             except HistoryExpired:
                 continue
-            except KubernetesError as error:
-                self._lost(error)
+            except Exception as error:  # noqa: BLE001 - the last door of the thread: a watch that ends is deaf for ever
+                self._lost(as_ours(error))
                 self._stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
@@ -130,7 +131,7 @@ class RequestWatch:
         self._is_told = False
         self._on_news()
 
-    def _lost(self, error: KubernetesError) -> None:
+    def _lost(self, error: EtcdDrError) -> None:
         self._metrics.followed.labels(kind=self.kind.value).set(0)
         self._metrics.failures.labels(code=error.code).inc()
         if not self._is_told:

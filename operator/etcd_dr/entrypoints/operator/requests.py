@@ -1,21 +1,18 @@
-"""The clerk: decides on every request that is known, hands the work to a few threads.
+"""The clerk: decides on every request that is known, and hands what is to be done to `request_runs`.
 
 - One thread decides, so that no two decisions meet. It is woken by news and looks again every few seconds, because
   time passes (a request has had its), leadership moves, and answers wait for an API that was gone.
 - Only the leader of a cluster acts on its requests and shows its records. A request for a cluster that nobody here
   protects is refused by whoever sees it first.
-- A request that this process works on is held until its answer was seen, so that old news never begins it again.
+- Old news begins nothing again: a claim is taken only of what nobody wrote since it was seen.
 - Nothing in here is needed to protect a cluster: whatever fails is told, and tried again at the next look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import timedelta
-from threading import Condition, Lock, Thread
+from threading import Condition, Thread
 
 from prometheus_client import CollectorRegistry
 
@@ -23,56 +20,20 @@ from etcd_dr.bootstrap.leadership import replica_name
 from etcd_dr.bootstrap.requests import answering_ports
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.config import Config
-from etcd_dr.domain.request import (
-    UID_LABEL,
-    Action,
-    Decision,
-    Request,
-    RequestKind,
-    RequestPhase,
-    RequestStatus,
-    decide,
-)
-from etcd_dr.domain.request_status import drill_completed, snapshot_completed
+from etcd_dr.domain.request import UID_LABEL, Action, Decision, Request, RequestKind, RequestStatus, decide
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
+from etcd_dr.entrypoints.operator.clerk_parts import ClerkParts, RequestTeller
+from etcd_dr.entrypoints.operator.job_door import as_ours
 from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
 from etcd_dr.entrypoints.operator.record_shelf import RecordShelf
 from etcd_dr.entrypoints.operator.request_metrics import RequestMetrics
+from etcd_dr.entrypoints.operator.request_runs import RequestRuns
 from etcd_dr.entrypoints.operator.request_watch import RequestWatch
 from etcd_dr.errors import ApiUnreachable, EtcdDrError, KubernetesError, ResourceConflict, ResourceMissing
-from etcd_dr.ports.leadership import Leadership, Term
-from etcd_dr.workflows.answer_request import (
-    AnsweringPorts,
-    carry_out,
-    claim,
-    refuse,
-    report,
-    settle,
-)
+from etcd_dr.ports.leadership import Leadership
+from etcd_dr.workflows.answer_request import refuse, settle
 
 _LOOK_EVERY_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClerkParts:
-    """What the clerk works with. `records` is how many are shown for each cluster; `ttl` is for those without one."""
-
-    ports: AnsweringPorts
-    keepers: Mapping[str, ClusterKeeper]
-    board: StatusBoard
-    leadership: Leadership
-    metrics: RequestMetrics
-    carries_out: bool
-    records: int
-    ttl: timedelta
-    resync: timedelta
-    workers: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Unreported:
-    claimed: Request
-    status: RequestStatus
 
 
 class RequestClerk:
@@ -81,13 +42,11 @@ class RequestClerk:
     def __init__(self, parts: ClerkParts) -> None:
         self._parts = parts
         self._ports = parts.ports
-        self._lock = Lock()
         self._wake = Condition()
         self._is_awake = False
         self._is_stopping = False
-        self._held: set[str] = set()
-        self._answered: dict[str, int] = {}  # uid -> number of listings when its answer was written
-        self._unreported: list[_Unreported] = []
+        self._teller = RequestTeller(parts)
+        self._runs = RequestRuns(parts, teller=self._teller, on_end=self._notify)
         self._shelf = RecordShelf(
             parts.ports.desk,
             clusters=parts.keepers,
@@ -97,8 +56,6 @@ class RequestClerk:
             metrics=parts.metrics,
             limit=parts.records,
         )
-        self._pool = ThreadPoolExecutor(parts.workers, thread_name_prefix="requests")
-        self._works: list[Future[None]] = []
         self._thread = Thread(target=self._run, name="requests", daemon=True)
         self.watches = {kind: self._watch(kind) for kind in RequestKind if parts.carries_out or self._shows(kind)}
         parts.board.on_change(self._on_board)
@@ -109,14 +66,13 @@ class RequestClerk:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the threads and wait for the work that they began, which has heard the wish to stop by itself."""
+        """End the threads, and wait for the work that they began."""
         with self._wake:
             self._is_stopping = True
             self._wake.notify()
         for watch in self.watches.values():
             watch.stop()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._report_again()  # what was given back when the work ended
+        self._runs.stop()
         for watch in self.watches.values():
             watch.join()
         if self._thread.is_alive():
@@ -124,23 +80,20 @@ class RequestClerk:
 
     def wait_for_work(self) -> None:
         """Return when what was begun so far has ended."""
-        with self._lock:
-            works = tuple(self._works)
-        wait(works)
+        self._runs.wait()
 
     def look(self) -> None:
         """Decide on all that is known, once. Raises nothing of ours."""
         try:
-            self._report_again()
+            self._runs.report()
             for watch in self.watches.values():
-                if watch.listings:
-                    for request in watch.known():
-                        self._act(request, self._decide(request, watch))
+                for request in watch.known():
+                    self._act(request, self._decide(request))
             snapshots = self.watches.get(RequestKind.SNAPSHOT)
             if snapshots is not None and snapshots.listings:
                 self._shelf.show(snapshots.known())
         except ApiUnreachable as error:
-            self._parts.metrics.failures.labels(code=error.code).inc()
+            self._teller.counted(error)
 
     def _shows(self, kind: RequestKind) -> bool:
         return kind is RequestKind.SNAPSHOT and self._parts.records > 0
@@ -163,7 +116,10 @@ class RequestClerk:
                 self._is_awake = False
                 if self._is_stopping:
                     return
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 - the last door of the thread: what one look meets ends no other
+                self._teller.wondered(as_ours(error))
 
     def _on_news(self) -> None:
         self._shelf.mark()
@@ -179,41 +135,31 @@ class RequestClerk:
             self._is_awake = True
             self._wake.notify()
 
-    def _decide(self, request: Request, watch: RequestWatch) -> Decision:
-        with self._lock:
-            answered_at = self._answered.get(request.uid)
-            is_final = request.phase is not None and request.phase.is_final
-            if answered_at is not None and (is_final or watch.listings > answered_at):
-                del self._answered[request.uid]
-            held = self._held | set(self._answered)
+    def _decide(self, request: Request) -> Decision:
         if not self._parts.carries_out and not request.is_record:
             return Decision(Action.LEAVE)
-        now = self._ports.clock.now()
         return decide(
             request,
-            now=now,
+            now=self._ports.clock.now(),
             clusters=self._parts.keepers,
             me=self._ports.holder,
-            held=held,
+            held=self._runs.held(),
             ttl=self._parts.ttl,
         )
 
     def _act(self, request: Request, decision: Decision) -> None:
-        if decision.action is Action.LEAVE:
-            return
         try:
             if decision.action is Action.REFUSE:
-                self._count(
-                    request, refuse(request, reason=decision.reason, message=decision.message, ports=self._ports)
-                )
+                status = refuse(request, reason=decision.reason, message=decision.message, ports=self._ports)
+                self._answered(request, status)
             elif decision.action is Action.RUN:
-                self._hand_out(request)
-            else:
+                self._runs.begin(request)
+            elif decision.action is not Action.LEAVE:
                 self._tidy(request, decision.action)
         except ApiUnreachable:
             raise
         except KubernetesError as error:
-            self._tell(request, error)
+            self._teller.waits(request, error)
 
     def _tidy(self, request: Request, action: Action) -> None:
         """Remove a request that has had its time, or settle one whose process is gone."""
@@ -233,108 +179,14 @@ class RequestClerk:
         try:
             stored = keeper.find_labelled(UID_LABEL, request.uid)
         except EtcdDrError as error:
-            self._tell(request, error)  # without the store nobody knows: look again
+            self._teller.waits(request, error)  # without the store nobody knows: look again
             return
         store = self._parts.board.of(request.cluster).store
-        status = settle(request, stored, store=store, ports=self._ports)
-        self._mark_answered(request)
-        self._count(request, status)
+        self._answered(request, settle(request, stored, store=store, ports=self._ports))
 
-    def _hand_out(self, request: Request) -> None:
-        with self._lock:
-            self._held.add(request.uid)
-        try:
-            work = self._pool.submit(self._work, request)
-        except RuntimeError:  # the process is stopping
-            with self._lock:
-                self._held.discard(request.uid)
-            return
-        with self._lock:
-            self._works = [each for each in self._works if not each.done()] + [work]
-
-    def _work(self, request: Request) -> None:
-        was_claimed = False
-        try:
-            with self._parts.leadership.work(request.cluster) as term:
-                claimed = claim(request, ports=self._ports) if term is not None else None
-                if claimed is not None and term is not None:
-                    was_claimed = True
-                    self._answer(claimed, term)
-        except KubernetesError as error:
-            self._tell(request, error)
-        if was_claimed:
-            self._notify()
-            return
-        with self._lock:
-            self._held.discard(request.uid)
-
-    def _answer(self, claimed: Request, term: Term) -> None:
-        status = carry_out(claimed, lambda mine: self._carry_out(mine, term), ports=self._ports)
-        with self._lock:
-            self._unreported.append(_Unreported(claimed, status))
-        self._parts.metrics.unreported.inc()
-        self._report_again(only=claimed.uid)
-
-    def _carry_out(self, claimed: Request, term: Term) -> RequestStatus:
-        keeper = self._parts.keepers[claimed.cluster]
-        asked_by = f"{claimed.kind} {claimed.name}"
-        labels = {"request": claimed.name, UID_LABEL: claimed.uid, **({"note": claimed.note} if claimed.note else {})}
-        if claimed.kind is RequestKind.DRILL:
-            outcome = keeper.drill_now(term, selector=claimed.selector, taken_by=asked_by, labels=labels)
-            return drill_completed(
-                claimed,
-                outcome.snapshot,
-                proof=outcome.proof,
-                record=outcome.record,
-                checks=outcome.checks,
-                at=self._ports.clock.now(),
-            )
-        pin_reason = (claimed.note or f"asked for by {asked_by}") if claimed.wants_pin else None
-        snapshot = keeper.save_now(term, taken_by=asked_by, labels=labels, pin_reason=pin_reason)
-        store = self._parts.board.of(claimed.cluster).store
-        return snapshot_completed(claimed, snapshot, store=store, at=self._ports.clock.now())
-
-    def _report_again(self, *, only: str | None = None) -> None:
-        """Write the answers that wait; what cannot be written waits for the next look."""
-        with self._lock:  # taken out while it is written, so that no other thread writes it as well
-            waiting = [each for each in self._unreported if only in (None, each.claimed.uid)]
-            self._unreported = [each for each in self._unreported if each not in waiting]
-        for each in waiting:
-            try:
-                report(each.claimed, each.status, ports=self._ports)
-            except KubernetesError as error:
-                with self._lock:
-                    self._unreported.append(each)
-                self._tell(each.claimed, error)
-                continue
-            self._mark_answered(each.claimed)
-            with self._lock:
-                self._held.discard(each.claimed.uid)
-            self._parts.metrics.unreported.dec()
-            self._count(each.claimed, each.status)
-
-    def _mark_answered(self, request: Request) -> None:
-        with self._lock:
-            self._answered[request.uid] = self.watches[request.kind].listings
-
-    def _count(self, request: Request, status: RequestStatus | None) -> None:
-        if status is None:
-            return
-        cluster = request.cluster if request.cluster in self._parts.keepers else ""
-        phase: RequestPhase = status.phase
-        self._parts.metrics.answered.labels(cluster=cluster, kind=request.kind.value, phase=phase.value).inc()
-
-    def _tell(self, request: Request, error: EtcdDrError) -> None:
-        self._parts.metrics.failures.labels(code=error.code).inc()
-        self._ports.events.emit(
-            "request.waits",
-            level="warning",
-            cluster=request.cluster,
-            request=f"{request.kind}/{request.name}",
-            error_code=error.code,
-            error=str(error),
-            next_step=error.next_step,
-        )
+    def _answered(self, request: Request, status: RequestStatus | None) -> None:
+        if status is not None:
+            self._teller.answered(request, status)
 
 
 def make_clerk(
