@@ -15,7 +15,7 @@ from dataclasses import replace
 from threading import Lock
 
 from etcd_dr.domain.leadership import LeaseRecord
-from etcd_dr.errors import ApiUnreachable, KubernetesError, ResourceConflict
+from etcd_dr.errors import ApiDenied, ApiUnreachable, KubernetesError, ResourceConflict
 
 
 class FakeLeaseApi:
@@ -46,6 +46,7 @@ class FakeLeases:
         self.is_cut = False
         self.loses_answers = 0
         self.refusal: KubernetesError | None = None
+        self.refused_names: set[str] = set()
         self.on_call: Callable[[], object] | None = None
         self._api = api
 
@@ -55,6 +56,8 @@ class FakeLeases:
 
     def put(self, record: LeaseRecord) -> LeaseRecord:
         self._begin()
+        if record.name in self.refused_names:
+            raise ApiDenied("an admission rule says no", subject=record.name)
         stored = self._api.put(record)
         if self.loses_answers:
             self.loses_answers -= 1

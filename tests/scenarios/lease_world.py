@@ -55,9 +55,8 @@ class Replica:
 
     def stop(self) -> None:
         """End gracefully."""
-        for cluster in self.led:
-            with suppress(KubernetesError):
-                self.holder.release(cluster, "stopped")
+        with suppress(KubernetesError):
+            self.holder.release_all("stopped")
         self.is_paused = True
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -186,6 +188,30 @@ def test_a_refusal_is_a_failure_of_the_round(world: LeaseWorld) -> None:
 
     assert alone.led == []
     assert {error.code for error in alone.failures} == {"kubernetes.denied"}
+
+
+def test_a_lease_that_is_refused_costs_no_other(world: LeaseWorld) -> None:
+    """An admission rule that says no to one name: the round tells it, and the other nine are led."""
+    alone = world.replica("a")
+    alone.connection.refused_names = {"c3"}
+
+    world.pass_seconds(60)
+
+    assert alone.led == [name for name in TEN if name != "c3"]
+    assert {error.code for error in alone.failures} == {"kubernetes.denied"}
+
+
+def test_a_wish_that_comes_between_costs_the_hand_over_nothing(world: LeaseWorld) -> None:
+    """Somebody asked for a lease since its holder saw it last: it is let go all the same, in the same breath."""
+    leader, follower = world.replica("a"), world.replica("b")
+    world.pass_seconds(60)
+    for name in leader.led:
+        world.api.put(replace(world.api.records[name], wanted_by="c"))
+
+    leader.stop()
+
+    assert all(record.holder in ("", "b") for record in world.api.records.values())
+    assert follower.led
 
 
 FAULTS = st.lists(

@@ -6,14 +6,13 @@
 4. Let go of what a replica with fewer leases asked for, or what this one fails at, where no work is under way.
 5. Try for what is free; ask for what is missing to a fair share.
 
-After the first call that fails nobody is asked for the rest of the round: the next terms to run out are those of calls
-that wait in vain. `round` and `release` belong to one thread at a time.
+A call that is not answered ends the round: terms run out while others wait in vain. A refusal of one lease is kept for
+the end of the round, so that it does not cost the others. `round` and `release_all` belong to one thread at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from etcd_dr.domain.leadership import (
@@ -26,7 +25,7 @@ from etcd_dr.domain.leadership import (
     may_acquire,
     should_give,
 )
-from etcd_dr.errors import ResourceConflict
+from etcd_dr.errors import ApiUnreachable, KubernetesError, ResourceConflict
 from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.leases import Leases
 
@@ -68,6 +67,8 @@ class LeaseHolder:
         self._candidacies = {name: Candidacy(name, me, timings) for name in names}
         self.names = tuple(self._candidacies)
         self._unwritable: set[str] = set()
+        self._unreleased: set[str] = set()
+        self._refusal: KubernetesError | None = None
         self._given_up: set[str] = set()
         self._reluctant: set[str] = set()
 
@@ -98,25 +99,32 @@ class LeaseHolder:
         self._given_up.add(name)
 
     def round(self) -> None:
-        """Make one round. Raises the first KubernetesError that is not a conflict; terms that lapsed are ended then."""
+        """Make one round. Raises the KubernetesError that ended it, or the last refusal; terms that ran out are ended."""
+        self._refusal = None
         try:
             self._renew(self._led())
             self._see()
             self._renew(self._candidacies[name] for name in sorted(self._unwritable))
             self._end_lapsed()
+            self._release_rest()
             self._give()
             self._acquire()
             self._ask()
         finally:
             self._end_lapsed()
+        if self._refusal is not None:
+            raise self._refusal
 
-    def release(self, name: str, reason: str) -> None:
-        """Let go of one lease so that another replica takes it at once. Raises KubernetesError: then it runs out."""
-        candidacy = self._candidacies[name]
-        if candidacy.renewed_at is None:
-            return
-        self._end(candidacy, reason)  # first: whatever the API answers, nothing is done here any more
-        self._put(candidacy.release(self._clock.now()))
+    def release_all(self, reason: str) -> None:
+        """Let go of everything, so that other replicas take it at once. Raises KubernetesError: then the rest runs out."""
+        led = self._led()
+        for candidacy in led:
+            self._end(candidacy, reason)  # first: whatever the API answers, nothing is done here any more
+        for candidacy in led:
+            self._release(candidacy)
+        if self._unreleased:
+            self._see()
+            self._release_rest()
 
     def _led(self) -> list[Candidacy]:
         led = [each for each in self._candidacies.values() if each.renewed_at is not None]
@@ -127,9 +135,7 @@ class LeaseHolder:
             self._unwritable.discard(candidacy.name)
             if not candidacy.leads(self._now()):
                 continue
-            try:
-                self._put(candidacy.renewal(self._clock.now()))
-            except ResourceConflict:
+            if not self._write(candidacy.renewal(self._clock.now())):
                 self._unwritable.add(candidacy.name)
 
     def _see(self) -> None:
@@ -159,10 +165,21 @@ class LeaseHolder:
         for candidacy in self._led():
             reason = self._reason_to_give(candidacy)
             if reason and self._hooks.may_give(candidacy.name):
-                try:
-                    self.release(candidacy.name, reason)
-                finally:
-                    self._hooks.kept(candidacy.name)
+                self._end(candidacy, reason)
+                self._hooks.kept(candidacy.name)
+                self._release(candidacy)
+
+    def _release(self, candidacy: Candidacy) -> None:
+        if not self._write(candidacy.release(self._clock.now())):
+            self._unreleased.add(candidacy.name)
+
+    def _release_rest(self) -> None:
+        """Let go, over its newest state, of what a wish of somebody else had made unwritable."""
+        for name in sorted(self._unreleased):
+            candidacy = self._candidacies[name]
+            if candidacy.renewed_at is None and candidacy.record is not None and candidacy.record.holder == self.me:
+                self._write(candidacy.release(self._clock.now()))
+        self._unreleased.clear()
 
     def _reason_to_give(self, candidacy: Candidacy) -> str:
         """Return why to let go, empty for no reason."""
@@ -179,23 +196,33 @@ class LeaseHolder:
         for candidacy in in_own_order(self._candidacies.values(), self.me):
             is_reluctant = candidacy.name in self._reluctant
             if self._now() < until and may_acquire(candidacy, self.spread, now=self._now(), is_reluctant=is_reluctant):
-                with suppress(ResourceConflict):  # somebody was faster; the next round shows who
-                    record = self._put(candidacy.acquisition(self._clock.now()))
-                    self._reluctant.discard(candidacy.name)
-                    if self.leads(candidacy.name):
-                        self._hooks.begun(candidacy.name, record.transitions)
+                if not self._write(candidacy.acquisition(self._clock.now())):
+                    continue  # somebody was faster; the next round shows who
+                self._reluctant.discard(candidacy.name)
+                if self.leads(candidacy.name):
+                    self._hooks.begun(candidacy.name, self.fencing(candidacy.name) or 0)
 
     def _ask(self) -> None:
         for candidacy in leases_to_ask_for(self._candidacies.values(), self.spread, now=self._now()):
-            with suppress(ResourceConflict):
-                self._candidacies[candidacy.name] = candidacy.observe(
-                    self._leases.put(candidacy.wish()), at=self._now()
-                )
+            self._write(candidacy.wish())
 
-    def _put(self, record: LeaseRecord) -> LeaseRecord:
-        """Write a record of ours and count from when the call was begun."""
+    def _write(self, record: LeaseRecord) -> bool:
+        """Write a record and say whether that was done. A term counts from when the call was begun.
+
+        False: somebody was faster, or this lease is refused. Raises ApiUnreachable.
+        """
         begun_at = self._now()
-        stored = self._leases.put(record)
-        before = self._candidacies[record.name]
-        self._candidacies[record.name] = before.written(stored, begun_at=begun_at, at=self._now())
-        return stored
+        try:
+            stored = self._leases.put(record)
+        except ApiUnreachable:
+            raise
+        except ResourceConflict:
+            return False
+        except KubernetesError as refusal:
+            self._refusal = refusal
+            return False
+        before, at = self._candidacies[record.name], self._now()
+        is_wish = stored.holder not in ("", self.me)
+        after = before.observe(stored, at=at) if is_wish else before.written(stored, begun_at=begun_at, at=at)
+        self._candidacies[record.name] = after
+        return True

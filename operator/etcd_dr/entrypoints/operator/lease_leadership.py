@@ -136,9 +136,7 @@ class LeaseLeadership:
         if not is_clean or self._thread.is_alive():
             return
         with suppress(KubernetesError):  # then they run out
-            for standing in self.standings():
-                if standing.leads:
-                    self._holder.release(self._parts.lease_names[standing.cluster], "this process stops")
+            self._holder.release_all("this process stops")
 
     def round(self) -> None:
         """Make one round; tests call it in place of the thread."""
