@@ -1,16 +1,17 @@
 """The operator process: keepers for all clusters, a scheduler that calls them, and the HTTP answers.
 
 - A pool for each kind of work, so that nothing waits for something of another kind: health rounds, readings of the
-  catalogue (a store may hang), counts of keys (which end in a snapshot when they trip), snapshots on schedule, and slow
-  reading (verification, sweeps). What comes periodically comes at another moment for each cluster.
+  catalogue (a store may hang), counts of keys (which end in a snapshot when they trip), snapshots on schedule, those of
+  clusters that did not answer lately, and slow reading (verification, sweeps). What comes periodically comes at another moment for each cluster.
 - Jobs are coalesced and never run twice at once; a late job still runs, because the store decides whether it is due.
 - A stop is a wish that running work hears between chunks: uploads are aborted, nothing half-made stays visible.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -21,24 +22,17 @@ from apscheduler.triggers.date import DateTrigger
 from etcd_dr import __version__
 from etcd_dr.adapters.allocator import steady_allocator
 from etcd_dr.adapters.library_log import library_records_told
-from etcd_dr.bootstrap.drill import drill_options, drill_ports, drill_schedule
+from etcd_dr.bootstrap.drill import drill_schedule
 from etcd_dr.bootstrap.envelope import make_encoder
-from etcd_dr.bootstrap.health import health_watch
-from etcd_dr.bootstrap.leadership import slot_arbiter
-from etcd_dr.bootstrap.objectives import objectives_of
-from etcd_dr.bootstrap.readiness import readiness_terms
-from etcd_dr.bootstrap.schedules import cron_schedule, retention_policy
-from etcd_dr.bootstrap.snapshots import pipeline_ports, snapshot_limits, verify_ports
-from etcd_dr.bootstrap.stores import layout_of, open_store
+from etcd_dr.bootstrap.schedules import cron_schedule
 from etcd_dr.bootstrap.surroundings import Surroundings
-from etcd_dr.bootstrap.tripwire import key_counter, tripwire_terms
-from etcd_dr.config import Config, Target, resolve_all
+from etcd_dr.config import Config, resolve_all
 from etcd_dr.config.cluster_model import ClusterSection
 from etcd_dr.domain.schedule import CronSchedule
-from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
+from etcd_dr.entrypoints.operator.board import StatusBoard
 from etcd_dr.entrypoints.operator.http import Answer, HttpServer, bind, build_app
 from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
-from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts, KeeperSlots, KeeperTripwire
+from etcd_dr.entrypoints.operator.keeper_maker import KeeperMaker, first_state
 from etcd_dr.entrypoints.operator.leadership_parts import LeadershipCollector, make_leadership, told_lines
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.entrypoints.operator.notification_desk import make_desk
@@ -49,8 +43,6 @@ from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger, SteadyTrigger
 from etcd_dr.entrypoints.operator.tripwire_metrics import TripwireCollector
 from etcd_dr.errors import ConfigError
 from etcd_dr.ports.leadership import LeadershipMode
-from etcd_dr.ports.object_store import ObjectStore
-from etcd_dr.workflows.guard_member import MemberGuard
 
 if TYPE_CHECKING:
     from etcd_dr.entrypoints.web.status_page import StatusPage
@@ -96,7 +88,10 @@ class OperatorProcess:
         self._targets = {target.name or "": target for target in resolve_all(config)}
         for target in self._targets.values():
             make_encoder(target.need_recipients(), target.compression)  # a wrong key is told now, not tonight
-        self.board = StatusBoard(self._first_state(name, target) for name, target in self._targets.items())
+        self.board = StatusBoard(
+            first_state(name, target, now=surroundings.clock.now(), reading_interval=config.operator.catalogue_interval)
+            for name, target in self._targets.items()
+        )
         self.metrics = OperatorMetrics(self.board)
         self.metrics.registry.register(ReadinessCollector(self.board, surroundings.clock))
         self.metrics.registry.register(ObjectiveCollector(self.board, surroundings.clock))
@@ -109,7 +104,15 @@ class OperatorProcess:
         self._http = HttpServer(app, self._listener)
         self.page = self._make_page()
         self._desk = make_desk(config, surroundings, board=self.board, metrics=self.metrics, may_speak=self._speaks_of)
-        self.keepers = self._make_keepers()
+        self.keepers = KeeperMaker(
+            config=config,
+            targets=self._targets,
+            surroundings=surroundings,
+            board=self.board,
+            metrics=self.metrics,
+            leadership=self.leadership,
+            look_again=self._look_again,
+        ).make_all(self._stack)
         self._clerk = make_clerk(
             config,
             surroundings,
@@ -123,6 +126,7 @@ class OperatorProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.leadership.stop(is_clean=False)  # where no stop came before: nothing is known of what still runs
         self._http.stop()
         if self.page is not None:
             self.page.stop()
@@ -213,93 +217,6 @@ class OperatorProcess:
             events=surroundings.events,
         )
 
-    def _make_keepers(self) -> dict[str, ClusterKeeper]:
-        guard = MemberGuard()
-        stores: dict[str, ObjectStore] = {}
-        keepers = {}
-        for cluster in self._config.clusters:
-            target = self._targets[cluster.name]
-            section = target.need_store()
-            if section.name not in stores:
-                stores[section.name] = self._stack.enter_context(closing(open_store(section, self._surroundings)))
-            keepers[cluster.name] = self._make_keeper(cluster, target, stores[section.name], guard)
-        return keepers
-
-    def _make_keeper(
-        self, cluster: ClusterSection, target: Target, store: ObjectStore, guard: MemberGuard
-    ) -> ClusterKeeper:
-        surroundings = self._surroundings
-        schedule = cron_schedule(cluster.schedule, cluster=cluster.name) if cluster.schedule else None
-        return ClusterKeeper(
-            KeeperParts(
-                cluster=cluster.name,
-                store_name=target.need_store().name,
-                store=store,
-                layout=layout_of(target.need_store(), cluster.name),
-                watch=health_watch(target, surroundings, cluster=cluster.name),
-                surroundings=surroundings,
-                board=self.board,
-                metrics=self.metrics,
-                leadership=self.leadership,
-                look_again=self._look_again,
-                pipeline=lambda: pipeline_ports(target, store, surroundings, guard=guard),
-                verification=lambda: verify_ports(target, store, surroundings),
-                limits=snapshot_limits(target),
-                policy=retention_policy(cluster.retention),
-                schedule=schedule,
-                verified_fraction=cluster.verify.fraction if cluster.verify else 0.0,
-                upload_grace=self._config.operator.upload_grace,
-                endpoint=cluster.snapshot.endpoint,
-                labels=cluster.labels,
-                platform=target.platform,
-                drills=self._drills_of(target, store, cluster.name),
-                tripwire=self._tripwire_of(target),
-                slots=self._slots_of(target, store, cluster.name),
-            )
-        )
-
-    def _slots_of(self, target: Target, store: ObjectStore, name: str) -> KeeperSlots | None:
-        said = self._config.kubernetes
-        if said is None or not said.leases.enabled:
-            return None
-        arbiter = slot_arbiter(store, layout_of(target.need_store(), name), self._surroundings)
-        return KeeperSlots(arbiter=arbiter, life=said.leases.claim_life)
-
-    def _drills_of(self, target: Target, store: ObjectStore, name: str) -> KeeperDrills:
-        return KeeperDrills(
-            ports=lambda: drill_ports(target, store, self._surroundings),
-            options=drill_options(target),
-            schedule=drill_schedule(target, cluster=name),
-            max_age=target.drill.max_age,
-        )
-
-    def _tripwire_of(self, target: Target) -> KeeperTripwire | None:
-        terms = tripwire_terms(target)
-        if terms is None:
-            return None
-        return KeeperTripwire(terms=terms, counter=key_counter(target, self._surroundings))
-
-    def _first_state(self, name: str, target: Target) -> ClusterState:
-        now = self._surroundings.clock.now()
-        section = target.schedule
-        gap = cron_schedule(section, cluster=name).longest_gap(now) if section is not None else None
-        drills = drill_schedule(target, cluster=name)
-        # A schedule of drills says by itself how old the last one may be: one may fail, two in a row may not.
-        drilled_within = target.drill.max_age or (2 * drills.longest_gap(now) if drills is not None else None)
-        return ClusterState(
-            cluster=name,
-            store=target.need_store().name,
-            schedule_gap=gap,
-            schedule_jitter=section.jitter if section is not None else timedelta(0),
-            drill_max_age=drilled_within,
-            objectives=objectives_of(target),
-            policy=retention_policy(target.retention),
-            tripwire=tripwire_terms(target),
-            terms=readiness_terms(
-                target, drill_max_age=drilled_within, reading_interval=self._config.operator.catalogue_interval
-            ),
-        )
-
     def _add_jobs(self, keeper: ClusterKeeper, cluster: ClusterSection) -> None:
         name = cluster.name
         self._every(cluster.health.interval, keeper.check_health, job=f"{name}/health", pool="rounds")
@@ -312,7 +229,8 @@ class OperatorProcess:
         if cluster.schedule is not None:
             trigger = CronSlotTrigger(cron_schedule(cluster.schedule, cluster=name))
             now = self._surroundings.clock.now()
-            self._add(keeper.look_at_schedule, trigger, job=f"{name}/schedule", pool="snapshots", next_run_time=now)
+            work = partial(self._look_in_turn, name)
+            self._add(work, trigger, job=f"{name}/schedule", pool="snapshots", next_run_time=now)
         if cluster.verify is not None:
             trigger = CronSlotTrigger(
                 CronSchedule(cluster.verify.cron, cluster.verify.time_zone, name, jitter=_VERIFY_JITTER)
@@ -329,7 +247,12 @@ class OperatorProcess:
         self._add(work, trigger, job=job, pool=pool, next_run_time=self._surroundings.clock.now())
 
     def _add(self, work: Any, trigger: Any, *, job: str, pool: str, **more: Any) -> None:
-        self._scheduler.add_job(work, trigger, id=job, executor=pool, replace_existing=True, **more)
+        def unless_stopping() -> None:
+            # A pool that is shut down still does what waits in its queue.
+            if not self._surroundings.cancellation.is_cancelled:
+                work()
+
+        self._scheduler.add_job(unless_stopping, trigger, id=job, executor=pool, replace_existing=True, **more)
 
     def _look_now(self, cluster: str) -> None:
         """Look at what may be due: this process has come to lead the cluster, or nobody can tell who does."""
@@ -339,12 +262,20 @@ class OperatorProcess:
 
     def _look_again(self, cluster: str, at: datetime) -> None:
         if not self._surroundings.cancellation.is_cancelled:
-            work = self.keepers[cluster].look_at_schedule
+            work = partial(self._look_in_turn, cluster)
             self._add(work, DateTrigger(at), job=f"{cluster}/again", pool="snapshots")
+
+    def _look_in_turn(self, cluster: str) -> None:
+        """Look at the schedule; where no member has answered, in a pool of its own: it will wait, and others need not."""
+        report = self.board.of(cluster).report
+        if report is None or not report.is_silent:
+            self.keepers[cluster].look_at_schedule()
+            return
+        work, now = self.keepers[cluster].look_at_schedule, self._surroundings.clock.now()
+        self._add(work, DateTrigger(now), job=f"{cluster}/silent", pool="silent")
 
 
 def _make_scheduler(config: Config) -> Any:
-
     count = len(config.clusters)
     return BackgroundScheduler(
         timezone=UTC,
@@ -353,6 +284,7 @@ def _make_scheduler(config: Config) -> Any:
             "catalogues": ThreadPoolExecutor(min(_MOST_CATALOGUE_WORKERS, count)),
             "tripwires": ThreadPoolExecutor(min(_MOST_TRIPWIRE_WORKERS, count)),
             "snapshots": ThreadPoolExecutor(config.operator.snapshot_workers),
+            "silent": ThreadPoolExecutor(config.operator.snapshot_workers),
             "reading": ThreadPoolExecutor(1),
         },
         # A late job still runs (misfire_grace_time None): the default of one second drops backups on a busy machine.
