@@ -197,12 +197,51 @@ def test_an_api_that_dies_in_the_middle_of_a_request_gets_its_answer_later(
     assert done["status"]["phase"] == "Completed"
     assert len(operator.of("snapshot.committed")) == 1
     assert done["status"]["snapshotID"] == operator.of("snapshot.committed")[0]["snapshot_id"]
+    assert {told["kind"] for told in operator.of("requests.unheard")} == {"EtcdSnapshot", "EtcdDrill"}
+    operator.wait_for(lambda: len(operator.of("requests.heard_again")) == 2, "both kinds heard again")
     assert operator.stop() == 0
 
 
 def reasons(site: KubeSite, name: str) -> list[str]:
     events = site.admin.get(f"/api/v1/namespaces/{site.namespace}/events")["items"]
     return sorted(each["reason"] for each in events if each["involvedObject"]["name"] == name)
+
+
+def test_two_replicas_share_the_requests_and_a_stop_loses_none(
+    kube_apiserver: KubeApiserver,
+    kube_namespace: str,
+    make_kube_site: Callable[[KubeApiserver, str], KubeSite],
+    fresh_cluster: Callable[..., LocalCluster],
+    tmp_path: Path,
+    start_operator: Start,
+) -> None:
+    """Both see every request, one carries it out; when that one is stopped the other one goes on."""
+    site, etcd = make_kube_site(kube_apiserver, kube_namespace), fresh_cluster(size=1)
+    config = settings(site, etcd, tmp_path)
+    replicas = [start_operator(config, name=name) for name in ("one", "two")]
+    for replica in replicas:
+        replica.wait_for(lambda replica=replica: replica.of("operator.started"), "start")  # type: ignore[misc]
+
+    for number in range(4):
+        site.request("EtcdSnapshot", f"first-{number}")
+    site.wait_for("etcdsnapshots", "first-0", phase_is("Running", "Completed"))
+    leader = next(each for each in replicas if "etcd_dr_leader{" in each.get("/metrics") and leads(each))
+    other = next(each for each in replicas if each is not leader)
+    assert leader.stop() == 0
+    for number in range(4):
+        site.request("EtcdSnapshot", f"second-{number}")
+    names = [f"{word}-{number}" for word in ("first", "second") for number in range(4)]
+    answered = [site.wait_for("etcdsnapshots", name, phase_is("Completed", "Failed", "Refused")) for name in names]
+
+    assert {each["status"]["phase"] for each in answered} == {"Completed"}
+    assert len({each["status"]["snapshotID"] for each in answered}) == len(names)
+    committed = [told for each in replicas for told in each.of("snapshot.committed")]
+    assert len(committed) == len(names)
+    assert len(other.of("snapshot.committed")) >= 4
+
+
+def leads(operator: OperatorUnderTest) -> bool:
+    return 'etcd_dr_leader{cluster="prod"} 1.0' in operator.get("/metrics")
 
 
 def test_the_plugin_asks_waits_and_prints_the_answer(
