@@ -123,7 +123,8 @@ def test_manifest_that_was_moved_and_a_database_that_is_damaged(pods: Doctor) ->
     document = pods(*PATIENT)
 
     assert document["has_quorum"] is False
-    [damaged] = [f for f in document["findings"] if f["code"] == "log.database_damaged"]
+    damaged = next((f for f in document["findings"] if f["code"] == "log.database_damaged"), None)
+    assert damaged is not None, [(f["code"], f["summary"]) for f in document["findings"]]
     assert "invalid database" in damaged["evidence"]["line"]
     assert "etcd-dr recover plan --config" in damaged["next_step"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 _LISTENS = "0A"  # include/net/tcp_states.h, TCP_LISTEN
+_HOLDER = re.compile(r":(\d+)\s+\S+\s+users:\(\(\"([^\"]+)\"")
 FILE_FLAGS = (
     "cert-file",
     "key-file",
@@ -78,6 +80,16 @@ def listening(said: Sections) -> frozenset[int] | None:
         if len(words) > 3 and words[3] == _LISTENS:
             ports.add(int(words[1].rpartition(":")[2], 16))
     return frozenset(ports)
+
+
+def holders(said: Sections) -> dict[int, str]:
+    """Return which program listens on which port, as far as ss(8) is there and tells."""
+    found = {}
+    for line in said.lines("holders") if said.status("holders") == 0 else ():
+        match = _HOLDER.search(line)
+        if match is not None:
+            found[int(match[1])] = match[2]
+    return found
 
 
 def unit_state(name: str, text: str | None) -> UnitState | None:

@@ -22,7 +22,7 @@ from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.domain.doctor.hosts.observation import ContainerSight, EtcdSetup, HostObservation, PodManifest
 from etcd_dr.errors import NodeFault, NodeUnreachable
 
-_LOG_LINES = "80"
+_LOG_LINES = "400"  # a panic's stack is long, and what it is about stands before it
 _KUBELET = "kubelet.service"
 _RUNTIMES = ("containerd.service", "crio.service", "cri-docker.service")
 _TIMED_OUT = (124, 137, 143)
@@ -121,6 +121,7 @@ def _with_data(seen: HostObservation, interview: Interview, setup: EtcdSetup, *,
         seen,
         data=evidence.data(said, directory=setup.data_dir),
         files=evidence.files(said),
+        holders=evidence.holders(said),
         certificates=evidence.certificates(said, settings=setup.settings),
     )
 

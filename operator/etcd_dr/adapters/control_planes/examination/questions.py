@@ -135,6 +135,7 @@ near=$d
 while [ ! -e "$near" ] && [ "$near" != / ]; do near=$(dirname -- "$near"); done
 section room; stat -f -c '%a %S %b %d %c' -- "$near"
 section filesystem; stat -f -c %T -- "$near"
+asked holders ss -Hltnp
 """
     + _END
 )

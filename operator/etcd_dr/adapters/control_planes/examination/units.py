@@ -11,7 +11,7 @@ from etcd_dr.adapters.control_planes.systemd_unit import SystemdSettings
 from etcd_dr.adapters.control_planes.unit import PROPERTIES, Unit
 from etcd_dr.domain.doctor.hosts.observation import EtcdSetup, HostObservation
 
-_LOG_LINES = "80"
+_LOG_LINES = "400"  # a panic's stack is long, and what it is about stands before it
 
 
 class SystemdExamination:
@@ -60,6 +60,7 @@ class SystemdExamination:
             seen,
             data=evidence.data(said, directory=setup.data_dir),
             files=evidence.files(said),
+            holders=evidence.holders(said),
             certificates=evidence.certificates(said, settings=setup.settings),
         )
 

@@ -1,6 +1,7 @@
 """Rules on the end of etcd's log: causes that its own words name, each with its remedy.
 
-- Of a member that runs, what it said before its last start counts no more; of one that does not, everything counts.
+- Of a member that runs, what it said before its last start counts no more; of one that does not, everything counts,
+  and of one that was started several times and did not come to serve, too.
 - Words that a sound member logs too count only from several lines on (`at_least`).
 - Each pattern names the place in etcd, or the thread, that its words come from.
 """
@@ -17,6 +18,9 @@ from etcd_dr.domain.health import Finding, Severity
 
 # server/etcdserver/server.go, NewServer; pkg/osutil/interrupt_unix.go, HandleInterrupts
 _STARTED = re.compile(r"starting an etcd server|received (\w+ )?signal[;,] shutting down", re.IGNORECASE)
+# server/embed/serve.go: only then does it answer anybody
+_SERVES = re.compile(r"ready to serve client requests|serving (insecure )?client (traffic|requests)", re.IGNORECASE)
+_MANY_ATTEMPTS = 2
 _LONGEST = 300
 
 
@@ -214,9 +218,9 @@ _IMAGE = _words(r"ImagePullBackOff|ErrImagePull|failed to pull image")
 
 def causes(seen: HostsObservation) -> Iterator[Finding]:
     for node in seen.nodes:
-        lines = _that_count(node)
+        lines, serves = _that_count(node), _is_settled(node)
         for cause in CAUSES:
-            if node.is_running and not cause.while_running:
+            if serves and not cause.while_running:
                 continue
             said = [line for line in lines if cause.pattern.search(line)]
             if len(said) >= cause.at_least:
@@ -246,8 +250,17 @@ def image(seen: HostsObservation) -> Iterator[Finding]:
 
 
 def _that_count(node: HostObservation) -> Sequence[str]:
-    if not node.is_running:
-        return node.log_tail
+    return _since_last_start(node) if _is_settled(node) else node.log_tail
+
+
+def _is_settled(node: HostObservation) -> bool:
+    """Whether it runs, and not merely at this moment: one that ends again and again runs now and then, too."""
+    if not node.is_running or node.attempts < _MANY_ATTEMPTS:
+        return bool(node.is_running)
+    return any(_SERVES.search(line) for line in _since_last_start(node))
+
+
+def _since_last_start(node: HostObservation) -> Sequence[str]:
     marks = [number for number, line in enumerate(node.log_tail) if _STARTED.search(line)]
     return node.log_tail[marks[-1] + 1 :] if marks else node.log_tail
 

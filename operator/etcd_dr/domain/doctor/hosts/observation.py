@@ -205,6 +205,14 @@ class HostObservation:
         found = [c for c in self.containers.value or () if c.name == name]
         return max(found, key=lambda c: (c.attempt, c.is_running), default=None)
 
+    @property
+    def attempts(self) -> int:
+        """How often the kubelet or systemd started etcd anew, as far as it is known."""
+        container = self.container("etcd")
+        if container is not None:
+            return container.attempt
+        return self.unit.restarts if self.unit is not None else 0
+
     def command(self, words: str) -> str:
         """Return a command that runs `words` on this node with root's rights."""
         if self.needs_sudo:

@@ -57,7 +57,7 @@ def etcd_down(seen: HostsObservation) -> Iterator[Finding]:
     for node in seen.nodes:
         if not _is_meant_to_run(seen, node):
             continue
-        attempts = _attempts(node)
+        attempts = node.attempts
         last = _last(node.log_tail)
         if node.is_running is False and attempts < _MANY_ATTEMPTS:
             yield Finding(
@@ -157,13 +157,6 @@ def _is_meant_to_run(seen: HostsObservation, node: HostObservation) -> bool:
     if seen.platform == "static-pod":
         return bool(node.etcd_manifests)
     return node.unit is not None and node.unit.exists and not node.fences
-
-
-def _attempts(node: HostObservation) -> int:
-    container = node.container("etcd")
-    if container is not None:
-        return container.attempt
-    return node.unit.restarts if node.unit is not None else 0
 
 
 def _is_restarting(seen: HostsObservation, node: HostObservation) -> bool:

@@ -289,6 +289,14 @@ def test_what_a_running_member_said_before_its_last_start_is_over(cause: Any) ->
     assert cause.code not in codes(logged(*lines, running=True))
 
 
+def test_member_that_runs_for_a_moment_between_two_ends_is_none_that_runs() -> None:
+    """A look may fall into the second in which a crash loop runs."""
+    lines = (*LOGS["log.wal_damaged"], '{"msg":"starting an etcd server"}')
+    moment = third(log_tail=lines, containers=Answer((ContainerSight("etcd", "CONTAINER_RUNNING", 7),)))
+
+    assert "log.wal_damaged" in codes(moment)
+
+
 def test_commands_lead_to_the_node() -> None:
     """What is pasted must reach the node with root's rights."""
     finding = found(third(**DOWN, needs_sudo=True, login="ssh admin@10.0.0.3"), "etcd.down")
