@@ -7,9 +7,9 @@ directory. What is told, for the time after the first minute:
 - *snapshots*: slots that came and snapshots in the store, and how long after its slot each was committed;
 - *process*: processor time, private memory and threads of the operator, and how long a scrape took.
 
-    PYTHONPATH=tests .venv/bin/python tests/bench/bench_fleet.py [--clusters 50] [--minutes 4] [--dead 0]
+    PYTHONPATH=tests .venv/bin/python tests/bench/bench_fleet.py [--clusters 50] [--minutes 4] [--hanging 0]
 
-`--dead N` kills the etcd of so many clusters after the first minute: the others must not notice.
+`--hanging N` stops the etcd of so many clusters (SIGSTOP) after the first minute: the others must not notice.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clusters", type=int, default=50)
     parser.add_argument("--minutes", type=int, default=4, help="how long is measured, after the first minute")
-    parser.add_argument("--dead", type=int, default=0)
+    parser.add_argument("--hanging", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="operator.snapshot_workers")
     said = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="etcd-dr-fleet-") as directory, contextlib.ExitStack() as stack:
         work = Path(directory)
         clusters = fleet(work, said.clusters, preferred_etcd_binaries(os.environ), stack)
         config = settings(clusters, work, workers=said.workers)
-        watched = watch(work, config, clusters, minutes=said.minutes, dead=said.dead)
-        report(watched, said.clusters, dead=said.dead)
+        watched = watch(work, config, clusters, minutes=said.minutes, hanging=said.hanging)
+        report(watched, said.clusters, hanging=said.hanging)
 
 
 def fleet(work: Path, count: int, binaries: EtcdBinaries, stack: contextlib.ExitStack) -> list[LocalCluster]:
@@ -132,31 +132,35 @@ class Watched:
     scrapes: list[float] = field(default_factory=list)
     scrape_bytes: int = 0
     clean_stop: bool = False
-    dead: frozenset[str] = frozenset()
+    hanging: frozenset[str] = frozenset()
 
     def of(self, event: str) -> Iterator[dict[str, Any]]:
         """Yield the lines of one event within the time, of clusters that live."""
         for line in self.lines:
             at = datetime.fromisoformat(line["timestamp"])
-            if line["event"] == event and self.since <= at < self.until and line.get("cluster") not in self.dead:
+            if line["event"] == event and self.since <= at < self.until and line.get("cluster") not in self.hanging:
                 yield line | {"at": at}
 
 
-def watch(work: Path, config: dict[str, Any], clusters: Sequence[LocalCluster], *, minutes: int, dead: int) -> Watched:
+def watch(
+    work: Path, config: dict[str, Any], clusters: Sequence[LocalCluster], *, minutes: int, hanging: int
+) -> Watched:
     file, log = work / "etcd-dr.yaml", work / "operator.log"
     file.write_text(yaml.safe_dump(config))
     command = Path(sys.executable).with_name("etcd-dr")
     operator = start_child([command, "operator", "--config", file], log=log)
     process = psutil.Process(operator.pid)
-    etcds = [psutil.Process(cluster.members[0].pid) for cluster in clusters[dead:]]
+    etcds = [psutil.Process(cluster.members[0].pid) for cluster in clusters[hanging:]]
     try:
         begin = (datetime.now(UTC) + WARM_UP).replace(second=0, microsecond=0) + timedelta(minutes=1)
         time.sleep((begin - datetime.now(UTC)).total_seconds())
-        for cluster in clusters[:dead]:
-            cluster.kill()
+        for cluster in clusters[:hanging]:
+            cluster.members[0].pause()
         end = begin + timedelta(minutes=minutes)
         cpu, etcd_cpu = cpu_of(process), sum(map(cpu_of, etcds))
-        watched = Watched(begin, end, [], 0.0, 0.0, 0, 0, dead=frozenset(c.directory.name for c in clusters[:dead]))
+        watched = Watched(
+            begin, end, [], 0.0, 0.0, 0, 0, hanging=frozenset(c.directory.name for c in clusters[:hanging])
+        )
         while datetime.now(UTC) < end:
             time.sleep(SAMPLE_SECONDS)
             sample(process, watched, address(log))
@@ -193,14 +197,16 @@ def sample(process: psutil.Process, watched: Watched, listen: str) -> None:
     watched.scrapes.append(time.perf_counter() - begun)
 
 
-def report(watched: Watched, clusters: int, *, dead: int) -> None:
-    alive = clusters - dead
+def report(watched: Watched, clusters: int, *, hanging: int) -> None:
+    alive = clusters - hanging
     seconds = (watched.until - watched.since).total_seconds()
     rounds = list(watched.of("health.checked"))
     gaps = [gap for each in by_cluster(rounds).values() for gap in gaps_of(each)]
     delays, missed = snapshot_delays(watched, alive)
     failures = [
-        line for line in watched.lines if line["event"].endswith(".failed") and line.get("cluster") not in watched.dead
+        line
+        for line in watched.lines
+        if line["event"].endswith(".failed") and line.get("cluster") not in watched.hanging
     ]
     print(f"\n{alive} of {clusters} clusters alive, {seconds:.0f} s, load {os.getloadavg()[0]:.1f} at the end")
     print(f"health rounds        {len(rounds)} of {alive * seconds / ROUND_SECONDS:.0f} due")
@@ -235,7 +241,7 @@ def snapshot_delays(watched: Watched, alive: int) -> tuple[list[float], int]:
     minutes = int((watched.until - watched.since).total_seconds() // 60)
     first: dict[tuple[str, int], float] = {}
     for line in watched.lines:
-        if line["event"] != "snapshot.committed" or line["cluster"] in watched.dead:
+        if line["event"] != "snapshot.committed" or line["cluster"] in watched.hanging:
             continue
         at = datetime.fromisoformat(line["timestamp"])
         taken_at = datetime.strptime(line["snapshot_id"][:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

@@ -87,6 +87,11 @@ class HealthReport:
         """0 ok, 1 warning, 2 critical, 3 unknown, as Nagios has it."""
         return self.severity.exit_status
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether not one member answered: whatever asks them next will wait for nothing."""
+        return not any(member.answers for member in self.members)
+
     def by_code(self, code: str) -> tuple[Finding, ...]:
         """Return the findings of one rule."""
         return tuple(f for f in self.findings if f.code == code)

@@ -31,7 +31,7 @@ from etcd_dr.entrypoints.operator.catalogue_reader import CatalogueReader
 from etcd_dr.entrypoints.operator.job_door import JobDoor
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts, KeeperTripwire
 from etcd_dr.entrypoints.operator.snapshot_runs import SnapshotRuns
-from etcd_dr.errors import AccessDenied, EtcdError
+from etcd_dr.errors import AccessDenied, EtcdError, MemberUnreachable
 from etcd_dr.ports.leadership import Term
 from etcd_dr.workflows.pin_snapshot import pin_snapshot
 
@@ -105,7 +105,10 @@ class TripwireRuns:
         """Return a reading; None: there is no way to count. Raises EtcdError."""
         if tripwire.counter is None:
             return None
-        return tripwire.counter.count(self._parts.board.of(self._parts.cluster).report)
+        report = self._parts.board.of(self._parts.cluster).report
+        if report is not None and report.is_silent:
+            raise MemberUnreachable("no member answered the last health round", subject=self._parts.cluster)
+        return tripwire.counter.count(report)
 
     def _since_snapshot(self, reading: KeyReading, terms: TripwireTerms) -> KeyFall | None:
         catalogue = self._parts.board.of(self._parts.cluster).catalogue
