@@ -7,6 +7,7 @@ from alerts.case import Case, Fired, Growing, Values, steps
 BUILD = 'etcd_dr_build_info{version="1"}'
 ROUND = 'etcd_dr_health_round_timestamp_seconds{cluster="prod"}'
 FAILED = 'etcd_dr_notifications_total{receiver="oncall", result="failed"}'
+LEADS = 'etcd_dr_leader{cluster="prod"}'
 _ABSENT = Fired(
     "Nobody watches etcd. "
     "Prometheus has had no metrics of etcd-dr for 15 minutes, so none of its other alerts can fire."
@@ -99,7 +100,7 @@ ITSELF = (
         "EtcdDRJobFailing",
         "verification fails",
         16,
-        {failing("verification"): 1},
+        {failing("verification"): 1, LEADS: 1},
         (
             Fired(
                 "prod: verification ended with an error. "
@@ -108,8 +109,9 @@ ITSELF = (
             ),
         ),
     ),
-    Case("EtcdDRJobFailing", "snapshots have an alert of their own", 60, {failing("snapshot"): 1}),
-    Case("EtcdDRJobFailing", "goes well", 60, {failing("retention"): 0}),
+    Case("EtcdDRJobFailing", "snapshots have an alert of their own", 60, {failing("snapshot"): 1, LEADS: 1}),
+    Case("EtcdDRJobFailing", "goes well", 60, {failing("retention"): 0, LEADS: 1}),
+    Case("EtcdDRJobFailing", "it failed where another replica leads now", 60, {failing("retention"): 1, LEADS: 0}),
     Case(
         "EtcdDRNotificationsFailing",
         "some fail",

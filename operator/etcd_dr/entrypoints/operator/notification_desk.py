@@ -29,6 +29,7 @@ from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.events import EventSink
 from etcd_dr.ports.notifier import Notifier
 
+_HEARD_OF = ("report", "catalogue", "failures", "last_failure")
 _QUEUED_AT_MOST = 100
 _LONGEST_WAIT_SECONDS = 60.0
 _SHORTEST_WAIT_SECONDS = 0.05
@@ -63,6 +64,7 @@ class NotificationDesk:
         self._woken, self._stopped = Event(), Event()
         self._looking = Lock()
         self._ledgers: dict[tuple[str, str], Ledger] = {}
+        self._judged: dict[str, tuple[ClusterState, tuple[Condition, ...]]] = {}
         self._outboxes = {receiver: Outbox(receiver.notifier, metrics=metrics, events=events) for receiver in receivers}
         self._thread = Thread(target=self._run, name="notifications", daemon=True)
 
@@ -81,9 +83,10 @@ class NotificationDesk:
         for outbox in self._outboxes.values():
             outbox.stop()
 
-    def hear(self, _before: ClusterState, _after: ClusterState) -> None:
-        """Look at the board soon. Two changes in one moment are one look."""
-        self._woken.set()
+    def hear(self, before: ClusterState, after: ClusterState) -> None:
+        """Look at the board soon, if something changed that conditions are made of. Two changes are one look."""
+        if _differ(before, after):
+            self._woken.set()
 
     def look(self) -> datetime | None:
         """Decide what has to be said now, hand it over, and return when to look again; None: when something changes."""
@@ -92,7 +95,7 @@ class NotificationDesk:
         with self._looking:
             for state in self._board.all():
                 speaks = self._may_speak(state.cluster)
-                conditions = conditions_of(_standing(state))
+                conditions = self._conditions_of(state)
                 for receiver, outbox in self._outboxes.items():
                     key = (receiver.notifier.name, state.cluster)
                     if not speaks:
@@ -101,6 +104,13 @@ class NotificationDesk:
                     wanted = [c for c in conditions if receiver.wishes.wants(state.cluster, c)]
                     moments.append(self._decide(key, receiver, outbox, wanted, now))
         return min((moment for moment in moments if moment is not None), default=None)
+
+    def _conditions_of(self, state: ClusterState) -> tuple[Condition, ...]:
+        """Return what is wrong with a cluster; worked out once for each change, because catalogues are long."""
+        judged = self._judged.get(state.cluster)
+        if judged is None or _differ(judged[0], state):
+            judged = self._judged[state.cluster] = (state, conditions_of(_standing(state)))
+        return judged[1]
 
     def _decide(
         self, key: tuple[str, str], receiver: Receiver, outbox: Outbox, wanted: list[Condition], now: datetime
@@ -184,6 +194,11 @@ class Outbox:
     def _run(self) -> None:
         while (notification := self._queue.get()) is not None:
             self.send(notification)
+
+
+def _differ(before: ClusterState, after: ClusterState) -> bool:
+    """Return whether anything changed that conditions are made of."""
+    return any(getattr(before, name) is not getattr(after, name) for name in _HEARD_OF)
 
 
 def make_desk(

@@ -94,6 +94,18 @@ def test_same_state_is_one_message(office: Office) -> None:
     assert len(sent) == 1
 
 
+def test_what_changes_nothing_wakes_nobody(office: Office) -> None:
+    """Fifty clusters begin and end a round every half minute; only what conditions are made of is looked at."""
+    office.board.on_change(office.desk.hear)
+
+    office.board.update("prod", round_begun_at=1.0)
+    quiet = office.desk._woken.is_set()
+    office.board.update("prod", **FAILING)
+
+    assert not quiet
+    assert office.desk._woken.is_set()
+
+
 def test_only_the_leader_of_a_cluster_speaks_of_it() -> None:
     """And whoever takes over says once more what is still wrong."""
     leads = {"prod"}
