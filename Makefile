@@ -4,6 +4,7 @@
 #   PYTHON=...             the interpreter to build .venv with (3.11 or newer; found on PATH when not given)
 #   ETCD_DR_TOOLS_DIR=...  a directory of stock programs shared between clones, instead of .tools
 #   ETCD_DR_TEST_ETCD_DIRS directories with etcd, etcdctl and etcdutl of your own, colon separated
+#   KUBEBUILDER_ASSETS     a directory with kube-apiserver, as envtest has it; else ETCD_DR_TEST_ENVTEST_DIR with a packed one
 #   JOBS=... PYTEST_ARGS=... e.g. make test JOBS=0 PYTEST_ARGS='-k pages --maxfail=1'
 
 VENV ?= .venv
