@@ -95,8 +95,9 @@ class LeaseHolder:
         return Spread.seen(tuple(self._candidacies.values()), me=self.me, now=self._now())
 
     def give_way(self, name: str) -> None:
-        """Let go of a lease at the next opportunity, and let others come first; from any thread."""
-        self._given_up.add(name)
+        """Let go of a lease that is held, at the next opportunity, and let others come first; from any thread."""
+        if self.leads(name):
+            self._given_up.add(name)
 
     def round(self) -> None:
         """Make one round. Raises the KubernetesError that ended it, or the last refusal; terms that ran out are ended."""
