@@ -255,6 +255,7 @@ _FINDINGS = (
         (Fired(f"prod: store.marker_damaged. {_BROKEN}", {**CLUSTER, "code": "store.marker_damaged"}),),
     ),
     Case("EtcdDRFindingCritical", "an alert of its own tells it", 60, {finding("alarm.nospace", "critical"): 1}),
+    Case("EtcdDRFindingCritical", "so is mass deletion", 60, {finding("data.mass_deletion", "critical", ""): 1}),
     Case("EtcdDRFindingCritical", "a warning", 60, {finding("clock.skew", "warning"): 1}),
     Case(
         "EtcdDRFindingWarning",
@@ -265,6 +266,14 @@ _FINDINGS = (
     ),
     Case("EtcdDRFindingWarning", "a short while", 20, {finding("disk.slow_fsync", "warning"): 1}),
     Case("EtcdDRFindingWarning", "an alert of its own tells it", 60, {finding("member.unreachable", "warning"): 1}),
+    Case("EtcdDRFindingWarning", "so are objectives", 60, {finding("objective.rpo_at_risk", "warning", ""): 1}),
+    Case(
+        "EtcdDRFindingWarning",
+        "a schedule that is too slow has none",
+        31,
+        {finding("objective.schedule_too_slow", "warning", ""): 1},
+        (Fired(f"prod: objective.schedule_too_slow. {_LOOK}", {**CLUSTER, "code": "objective.schedule_too_slow"}),),
+    ),
     Case("EtcdDRFindingWarning", "worth reading only", 60, {finding("disk.slow_fsync", "info"): 1}),
 )
 

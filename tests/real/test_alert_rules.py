@@ -118,6 +118,20 @@ def test_alerts_do_not_collide_with_those_of_etcd_itself() -> None:
     assert len(set(ALERTS)) == len(ALERTS)
 
 
+def test_alertmanager_takes_the_example_of_the_page(stock_program: Callable[[str], Path], tmp_path: Path) -> None:
+    """What people paste is read by Alertmanager, and names alerts that exist."""
+    [example] = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs" / "alerts.md").read_text(), flags=re.DOTALL)
+    file = tmp_path / "alertmanager.yaml"
+    file.write_text(example)
+
+    done = subprocess.run(
+        [stock_program("amtool"), "check-config", file], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(re.findall(r"EtcdDR\w+", example)) <= set(ALERTS)
+
+
 def test_every_expression_is_aggregated(rules: dict[str, Any]) -> None:
     """No label of a target is left on any alert, so two replicas never make two of them."""
     expressions = {rule["alert"]: rule["expr"] for group in rules["groups"] for rule in group["rules"]}

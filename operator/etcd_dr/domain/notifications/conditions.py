@@ -22,6 +22,7 @@ _PAGES = {
     "alarm": "space",
     "alarm.corrupt": "divergence",
     "certificate": "certificates",
+    "data.mass_deletion": "mass-deletion",
     "db": "space",
     "drill": "drills",
     "leader": "quorum",
