@@ -82,7 +82,7 @@ class ClusterKeeper:
         snapshot = self._runs.take_on_demand(term, reason="on-demand", taken_by=taken_by, labels=labels).snapshot
         if pin_reason is not None:
             snapshot = replace(snapshot, pin=self._pin(snapshot, taken_by, pin_reason))
-        self._reader.read()
+        self.refresh()
         return snapshot
 
     def find_labelled(self, key: str, value: str) -> Snapshot | None:
@@ -92,13 +92,20 @@ class ClusterKeeper:
 
     def drill_now(self, term: Term, *, selector: str, taken_by: str, labels: Mapping[str, str]) -> DrillOutcome:
         """Drill what `selector` names, `fresh`, or as it comes (empty). Unlike the jobs, raises EtcdDrError."""
-        newest = self._reader.read().newest_proven
-        if not selector and newest is not None and self._drills.can_open(newest, term):
-            return self._drills.drill_stored(newest, term)
-        if selector in ("", "fresh"):
+        outcome = self._drill_now(term, selector=selector, taken_by=taken_by, labels=labels)
+        self.refresh()
+        return outcome
+
+    def _drill_now(self, term: Term, *, selector: str, taken_by: str, labels: Mapping[str, str]) -> DrillOutcome:
+        if selector == "fresh":
             return self._runs.take_and_drill(term, reason="on-demand", taken_by=taken_by, labels=labels)
-        chosen = select(self._reader.read(), parse_selector(selector))
-        return self._drills.drill_stored(chosen.snapshot, term)
+        catalogue = self._reader.read()
+        if selector:
+            return self._drills.drill_stored(select(catalogue, parse_selector(selector)).snapshot, term)
+        newest = catalogue.newest_proven
+        if newest is not None and self._drills.can_open(newest, term):
+            return self._drills.drill_stored(newest, term)
+        return self._runs.take_and_drill(term, reason="on-demand", taken_by=taken_by, labels=labels)
 
     def reverify(self) -> None:
         """Verify a share of the stored snapshots again, oldest proof first."""

@@ -19,6 +19,7 @@ from etcd_dr.ports.events import EventSink
 from etcd_dr.ports.request_desk import Following, Happening, RequestDesk
 
 _FOLLOW_SECONDS = 60
+_SHORTEST_FOLLOW_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 
 
@@ -83,8 +84,10 @@ class RequestWatch:
         until = self._clock.monotonic() + self._resync_seconds
         version = listing.version
         while not self._stopping.is_set() and self._clock.monotonic() < until:
-            seconds = max(1, min(_FOLLOW_SECONDS, round(until - self._clock.monotonic())))
-            version = self._follow(version, seconds)
+            began = self._clock.monotonic()
+            version = self._follow(version, max(1, min(_FOLLOW_SECONDS, round(until - began))))
+            # A proxy that ends every watch at once must not make us ask without pause.
+            self._stopping.wait(max(0.0, _SHORTEST_FOLLOW_SECONDS - (self._clock.monotonic() - began)))
 
     def _run(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
@@ -93,7 +96,7 @@ class RequestWatch:
                 self.look_once()
                 pause = _FIRST_PAUSE_SECONDS
             except HistoryExpired:
-                continue
+                self._stopping.wait(_FIRST_PAUSE_SECONDS)
             except Exception as error:  # noqa: BLE001 - the last door of the thread: a watch that ends is deaf for ever
                 self._lost(as_ours(error))
                 self._stopping.wait(pause)
