@@ -2,7 +2,8 @@
 
 - A pool for each kind of work, so that nothing waits for something of another kind: health rounds, readings of the
   catalogue (a store may hang), counts of keys (which end in a snapshot when they trip), snapshots on schedule, those of
-  clusters that did not answer lately, and slow reading (verification, sweeps). What comes periodically comes at another moment for each cluster.
+  clusters that did not answer lately, and slow reading (verification, sweeps). What comes periodically comes at another
+  moment for each cluster.
 - Jobs are coalesced and never run twice at once; a late job still runs, because the store decides whether it is due.
 - A stop is a wish that running work hears between chunks: uploads are aborted, nothing half-made stays visible.
 """
