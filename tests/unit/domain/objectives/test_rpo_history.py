@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.objectives.rpo_history import RpoHistory, rpo_history
-from etcd_dr.domain.retention import RetentionPolicy
+from etcd_dr.domain.retention import RetentionPolicy, decide_retention
 from fakes.catalogue import catalogue_of, moment, snapshot
 
 HOUR = timedelta(hours=1)
@@ -104,17 +104,17 @@ def test_only_the_window_counts() -> None:
 
 
 def test_gap_that_retention_may_have_made_proves_nothing() -> None:
-    """One a day is left of the past: the objective was kept for two hours each, and of the rest nothing is known."""
-    daily = [f"2026-08-{day:02} 00:00" for day in (1, 2, 3)]
+    """The last one of each day is left of the past: of a day nothing is known but the hours after midnight."""
+    daily = [f"2026-08-{day:02} 23:00" for day in (1, 2, 3)]
     lately = [f"2026-08-04 {hour:02}:00" for hour in range(4)]
 
     kept = told(*daily, *lately, at="2026-08-04 04:00", policy=RetentionPolicy(keep_last=4, keep_daily=7))
 
     assert kept.missed == timedelta(0)
-    assert kept.unknown == 3 * 22 * HOUR
-    assert kept.kept == 3 * 2 * HOUR + 4 * HOUR
+    assert kept.unknown == 2 * 22 * HOUR
+    assert kept.kept == 2 * 2 * HOUR + HOUR + 4 * HOUR
     assert kept.share == 1.0
-    assert kept.known_share == pytest.approx(10 / 76)
+    assert kept.known_share == pytest.approx(9 / 53)
     assert kept.worst == HOUR
 
 
@@ -136,6 +136,63 @@ def test_nothing_is_told_of_an_empty_store() -> None:
     """Unless somebody knows since when snapshots are due."""
     assert history(at="2026-08-20 00:00") is None
     assert told(since="2026-08-19 00:00", at="2026-08-20 00:00").missed == 22 * HOUR
+
+
+def test_empty_hours_are_missed_where_the_newest_of_each_hour_is_kept() -> None:
+    """Nothing was taken at 02 and 03; whether something was at 04:00 to 04:30 is not known."""
+    times = ["2026-08-20 00:30", "2026-08-20 01:30", "2026-08-20 04:30", "2026-08-20 05:30"]
+
+    kept = told(*times, at="2026-08-20 06:00", objective=HOUR, policy=RetentionPolicy(keep_hourly=24))
+
+    assert kept.missed == 1.5 * HOUR
+    assert kept.unknown == 0.5 * HOUR
+    assert kept.breaches == 1
+    assert kept.worst == 2.5 * HOUR
+
+
+def test_present_loss_is_certain_whatever_the_policy_removes() -> None:
+    """The newest proven snapshot is never removed, so nothing newer was there."""
+    kept = told("2026-08-20 00:00", at="2026-08-20 05:00", policy=RetentionPolicy(keep_yearly=1))
+
+    assert (kept.kept, kept.missed, kept.unknown) == (2 * HOUR, 3 * HOUR, timedelta(0))
+
+
+@given(
+    quarters=st.lists(st.integers(0, 4 * 24 * 5), min_size=1, max_size=40, unique=True),
+    objective=st.integers(1, 30),
+    counts=st.tuples(*[st.integers(0, 5)] * 3),
+    within=st.sampled_from([None, 3 * HOUR, 30 * HOUR]),
+)
+def test_what_retention_removes_is_never_told_as_missed_nor_as_kept(
+    quarters: list[int], objective: int, counts: tuple[int, int, int], within: timedelta | None
+) -> None:
+    """Retention runs after each snapshot, as in life; nothing is claimed then that the whole past does not bear out."""
+    begin = moment("2026-08-01 00:00")
+    policy = RetentionPolicy(keep_last=counts[0], keep_hourly=counts[1], keep_daily=counts[2], keep_within=within)
+    everything = [snapshot(begin + quarter * HOUR / 4) for quarter in sorted(quarters)]
+    left: list[Snapshot] = []
+    for each in everything:
+        plan = decide_retention(catalogue_of(*left, each), policy, now=each.taken_at)
+        left = [decision.snapshot for decision in plan.kept]
+
+    def of(snapshots: list[Snapshot], rules: RetentionPolicy) -> RpoHistory:
+        found = rpo_history(
+            catalogue_of(*snapshots),
+            objective=objective * HOUR / 2,
+            share_wanted=0.99,
+            now=everything[-1].taken_at + HOUR,
+            window=30 * DAY,
+            policy=rules,
+            watching_since=begin,
+        )
+        assert found is not None
+        return found
+
+    truth, told_of = of(everything, RetentionPolicy()), of(left, policy)
+
+    assert told_of.missed <= truth.missed
+    assert told_of.kept <= truth.kept
+    assert told_of.kept + told_of.missed + told_of.unknown == told_of.until - told_of.since
 
 
 @given(
