@@ -81,20 +81,31 @@ class Watched:
         )
         assert done.returncode == 0, done.stderr
 
-    def watch(self) -> None:
-        """Start the operator, and those who watch it."""
+    def watch(self, *, replicas: int = 1) -> None:
+        """Start the operator, or several that know nothing of one another, and those who watch them."""
         config = self._config()
         config["clusters"][0]["snapshot"] = {"endpoint": f"https://127.0.0.1:{self._dead_port}"}
-        self.operator = OperatorUnderTest(self.directory, config)
-        self._stack.callback(_end, self.operator)
-        self.operator.wait_for(lambda: self.operator.of("operator.started"), "start")
-        address = str(self.operator.of("operator.started")[0]["listen"])
-        rules = _hurried(chart_rules(self._programs("helm")))
+        operators = [self._operator(config, number) for number in range(replicas)]
+        self.operator = operators[0]
         manager = Alertmanager(self._programs("prometheus-alertmanager"), self.directory, webhook=self.alerts.url)
         self._stack.enter_context(manager)
         self.prometheus = self._stack.enter_context(
-            Prometheus(self._programs("prometheus"), self.directory, target=address, rules=rules, alertmanager=manager)
+            Prometheus(
+                self._programs("prometheus"),
+                self.directory,
+                targets=[str(operator.of("operator.started")[0]["listen"]) for operator in operators],
+                rules=_hurried(chart_rules(self._programs("helm"))),
+                alertmanager=manager,
+            )
         )
+
+    def _operator(self, config: dict[str, Any], number: int) -> OperatorUnderTest:
+        directory = self.directory / f"operator-{number}"
+        directory.mkdir()
+        operator = OperatorUnderTest(directory, config)
+        self._stack.callback(_end, operator)
+        operator.wait_for(lambda: operator.of("operator.started"), "start")
+        return operator
 
     def told(self, alert: str) -> list[dict[str, Any]]:
         """Return what the receiver got of one alert, oldest first."""
@@ -189,6 +200,21 @@ def test_what_goes_wrong_reaches_a_person_and_its_end_too(watched: Watched) -> N
     for told in ("snapshot.stale", "snapshot.damaged_newest", "quorum.lost"):
         assert {(told, "raised"), (told, "resolved")} <= watched.conditions()
     assert "s3cr3t" not in watched.operator.log_file.read_text() + watched.operator.get("/metrics")
+
+
+def test_two_replicas_make_one_alert(watched: Watched) -> None:
+    """Both expose every series; a person is called once for each thing that is wrong."""
+    watched.command("snapshot", "save")
+    watched.watch(replicas=2)
+    watched.operator.wait_for(lambda: watched.prometheus.query("count(etcd_dr_voters) == 2"), "two views")
+
+    for member in watched.cluster.members[1:]:
+        member.kill()
+    watched.wait_until("EtcdDRQuorumLost", "firing")
+    watched.wait_until("EtcdDRSeveralLeaders", "firing")
+
+    assert len({told["fingerprint"] for told in watched.told("EtcdDRQuorumLost")}) == 1
+    assert "2 processes of etcd-dr lead prod" in watched.told("EtcdDRSeveralLeaders")[0]["annotations"]["summary"]
 
 
 def test_healthy_cluster_wakes_nobody(watched: Watched) -> None:

@@ -91,23 +91,29 @@ class Alertmanager(_Server):
 
 
 class Prometheus(_Server):
-    """Scrapes one target, judges the rules, and tells an Alertmanager."""
+    """Scrapes its targets, judges the rules, and tells an Alertmanager."""
 
     def __init__(
-        self, program: Path, directory: Path, *, target: str, rules: Mapping[str, Any], alertmanager: Alertmanager
+        self,
+        program: Path,
+        directory: Path,
+        *,
+        targets: list[str],
+        rules: Mapping[str, Any],
+        alertmanager: Alertmanager,
     ) -> None:
         super().__init__(directory, "prometheus")
         self._program = program
         (self.directory / "rules.yaml").write_text(yaml.safe_dump(dict(rules)))
         self._config = self.directory / "prometheus.yaml"
-        targets = [{"targets": [alertmanager.address]}]
+        managers = [{"static_configs": [{"targets": [alertmanager.address]}]}]
         self._config.write_text(
             yaml.safe_dump(
                 {
                     "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
                     "rule_files": [str(self.directory / "rules.yaml")],
-                    "alerting": {"alertmanagers": [{"static_configs": targets}]},
-                    "scrape_configs": [{"job_name": "etcd-dr", "static_configs": [{"targets": [target]}]}],
+                    "alerting": {"alertmanagers": managers},
+                    "scrape_configs": [{"job_name": "etcd-dr", "static_configs": [{"targets": targets}]}],
                 }
             )
         )
