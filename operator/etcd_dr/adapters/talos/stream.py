@@ -26,6 +26,7 @@ from etcd_dr.adapters.talos.chunk_reader import BrokenFraming, MessageCutter, bu
 from etcd_dr.adapters.talos.codec import ForwardedError, RawChunk, chunk_of
 from etcd_dr.adapters.talos.connection import CONNECTION_ERRORS, NodeConnection
 from etcd_dr.adapters.talos.loop import LoopClosed
+from etcd_dr.adapters.talos.quick_turns import quick_turns
 from etcd_dr.errors import Cancelled, EtcdDrError, StreamBroken
 from etcd_dr.ports.snapshot_source import SnapshotChunk
 
@@ -75,8 +76,9 @@ class TalosStream:
         self._handover.finish(None)
 
     def __iter__(self) -> Iterator[SnapshotChunk]:
-        for batch in self._batches():
-            yield SnapshotChunk(b"".join(batch), None)
+        with quick_turns():
+            for batch in self._batches():
+                yield SnapshotChunk(b"".join(batch), None)
 
     def messages(self) -> Iterator[Any]:
         """Iterate over single messages, for calls that stream something else than bytes."""
