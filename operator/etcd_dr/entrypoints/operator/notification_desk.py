@@ -27,6 +27,7 @@ from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.errors import Cancelled, EtcdDrError
 from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.events import EventSink
+from etcd_dr.ports.leadership import Leadership, LeadershipMode
 from etcd_dr.ports.notifier import Notifier
 
 _HEARD_OF = ("report", "catalogue", "failures", "last_failure")
@@ -194,6 +195,14 @@ class Outbox:
     def _run(self) -> None:
         while (notification := self._queue.get()) is not None:
             self.send(notification)
+
+
+def speaks_of(leadership: Leadership, cluster: str) -> bool:
+    """Return whether this process tells people of a cluster: where it leads; without leases everybody, because twice is
+    better than never."""
+    if leadership.mode is LeadershipMode.SURVIVAL:
+        return True
+    return any(standing.cluster == cluster and standing.leads for standing in leadership.standings())
 
 
 def _differ(before: ClusterState, after: ClusterState) -> bool:

@@ -36,14 +36,13 @@ from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
 from etcd_dr.entrypoints.operator.keeper_maker import KeeperMaker, first_state
 from etcd_dr.entrypoints.operator.leadership_parts import LeadershipCollector, make_leadership, told_lines
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
-from etcd_dr.entrypoints.operator.notification_desk import make_desk
+from etcd_dr.entrypoints.operator.notification_desk import make_desk, speaks_of
 from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
 from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
 from etcd_dr.entrypoints.operator.requests import make_clerk
 from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger, SteadyTrigger
 from etcd_dr.entrypoints.operator.tripwire_metrics import TripwireCollector
 from etcd_dr.errors import ConfigError
-from etcd_dr.ports.leadership import LeadershipMode
 
 if TYPE_CHECKING:
     from etcd_dr.entrypoints.web.status_page import StatusPage
@@ -104,7 +103,9 @@ class OperatorProcess:
         app = build_app(registry=self.metrics.registry, healthz=self.healthz, readyz=self.readyz)
         self._http = HttpServer(app, self._listener)
         self.page = self._make_page()
-        self._desk = make_desk(config, surroundings, board=self.board, metrics=self.metrics, may_speak=self._speaks_of)
+        self._desk = make_desk(
+            config, surroundings, board=self.board, metrics=self.metrics, may_speak=partial(speaks_of, self.leadership)
+        )
         self.keepers = KeeperMaker(
             config=config,
             targets=self._targets,
@@ -171,12 +172,6 @@ class OperatorProcess:
         self.leadership.stop(is_clean=is_clean)  # after the work, so that whoever follows finds it done or given up
         self._surroundings.events.emit("operator.stopped", level="info" if is_clean else "error", is_clean=is_clean)
         return is_clean
-
-    def _speaks_of(self, cluster: str) -> bool:
-        """Whoever leads a cluster speaks of it; while no lease can be had, everybody: twice is better than never."""
-        if self.leadership.mode is LeadershipMode.SURVIVAL:
-            return True
-        return any(standing.cluster == cluster and standing.leads for standing in self.leadership.standings())
 
     def healthz(self) -> Answer:
         """Say whether the scheduler lives and no health round hangs."""

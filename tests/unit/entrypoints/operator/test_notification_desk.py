@@ -14,8 +14,9 @@ from etcd_dr.domain.notifications.ledger import Wishes
 from etcd_dr.domain.notifications.message import Notification
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
-from etcd_dr.entrypoints.operator.notification_desk import NotificationDesk, Outbox, Receiver
+from etcd_dr.entrypoints.operator.notification_desk import NotificationDesk, Outbox, Receiver, speaks_of
 from etcd_dr.errors import NotificationFailed
+from etcd_dr.ports.leadership import LeadershipMode, Standing
 from fakes.clock import FakeClock
 from fakes.conditions import message
 from fakes.events import RecordingEvents
@@ -126,6 +127,22 @@ def test_only_the_leader_of_a_cluster_speaks_of_it() -> None:
     assert [notification.cluster for notification in sent] == ["prod", "prod"]
 
 
+@pytest.mark.parametrize(
+    ("mode", "leads", "speaks"),
+    [
+        (LeadershipMode.SOLE, True, True),
+        (LeadershipMode.LEASES, True, True),
+        (LeadershipMode.LEASES, False, False),
+        (LeadershipMode.SURVIVAL, False, True),
+    ],
+)
+def test_who_speaks(mode: LeadershipMode, leads: bool, speaks: bool) -> None:
+    """The night on which the API server is gone is the one on which somebody has to."""
+    leadership = _Leadership(mode, (Standing("prod", leads=leads), Standing("stage", leads=False)))
+
+    assert speaks_of(leadership, "prod") is speaks  # type: ignore[arg-type]  # as much of the port as is asked for
+
+
 def test_desk_looks_again_when_something_has_settled() -> None:
     """Without anything happening on the board."""
     office = Office(wishes=Wishes(settle=timedelta(minutes=5)))
@@ -203,6 +220,17 @@ def test_without_receivers_nothing_runs() -> None:
     desk.stop()
 
     assert threading.active_count() == before
+
+
+@dataclass(frozen=True)
+class _Leadership:
+    """As much of ports.leadership.Leadership as is asked for."""
+
+    mode: LeadershipMode
+    held: tuple[Standing, ...]
+
+    def standings(self) -> tuple[Standing, ...]:
+        return self.held
 
 
 class _Kept:
