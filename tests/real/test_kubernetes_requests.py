@@ -128,6 +128,12 @@ def test_a_day_of_requests(
     assert (folder / "pin.json").exists()
     assert reasons(site, "before-upgrade") == ["Completed", "Started"]
 
+    # As docs/kubernetes.md says it.
+    site.kubectl("wait", "--for=jsonpath={.status.phase}=Completed", "esnap/before-upgrade", "--timeout=10s")
+    site.kubectl("wait", "--for=condition=Proven", "esnap/before-upgrade", "--timeout=10s")
+    assert "carried out by" in site.kubectl("describe", "esnap", "before-upgrade")
+    assert status["snapshotID"] in site.kubectl("get", "etcd-dr", "-o", "wide")
+
     # A wish that cannot be carried out says why.
     site.request("EtcdSnapshot", "elsewhere", cluster="staging")
     refused = site.wait_for("etcdsnapshots", "elsewhere", phase_is("Refused"))
@@ -149,6 +155,7 @@ def test_a_day_of_requests(
     shown = site.wait_for("etcdsnapshots", record, phase_is("Completed"))
     assert shown["metadata"]["labels"]["etcd-dr.io/cluster"] == "prod"
     assert shown["status"]["proven"] == "consistent"
+    assert record in site.kubectl("get", "esnap", "-l", "etcd-dr.io/cluster=prod", "--sort-by=.status.takenAt")
     site.admin.delete(site.path("etcdsnapshots", record))
     again = None
     operator.wait_for(lambda: record in site.names("etcdsnapshots"), "record again")

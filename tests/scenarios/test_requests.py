@@ -263,6 +263,22 @@ def test_a_finished_request_goes_after_its_time_and_its_snapshot_stays(world: Re
     assert len(world.catalogue.snapshots) == 2
 
 
+def test_an_answer_follows_what_is_learnt_later(world: RequestWorld) -> None:
+    """The snapshot of a request is drilled afterwards: its status says restorable, and is otherwise the same."""
+    request = world.ask(NOW, "now")
+    world.go_on()
+    before = world.now(request)
+
+    world.ask(RequestKind.DRILL, "rehearsal")
+    world.go_on(rounds=3)
+
+    after = world.now(request)
+    assert isinstance(after.answer, SnapshotAnswer)
+    assert after.answer.proven == "restorable"
+    assert (after.phase, after.finished_at, after.claimed_by) == (before.phase, before.finished_at, before.claimed_by)
+    assert {each.name for each in world.desk.statuses["now"].conditions} == {"Accepted", "Stored", "Proven", "Failed"}
+
+
 def test_the_newest_snapshots_are_shown_and_no_more(world: RequestWorld) -> None:
     """Records mirror the store up to their limit; one that a request shows already is not shown twice."""
     for _ in range(5):
@@ -291,6 +307,22 @@ def test_records_that_were_deleted_are_made_anew_and_nothing_is_lost(world: Requ
     assert world.record_names() == before
     assert len(before) == 3
     assert len(world.catalogue.snapshots) == 3
+
+
+def test_records_go_when_nobody_wants_them_any_more(world: RequestWorld) -> None:
+    """`records: 0` takes away what an earlier configuration showed."""
+    world.take()
+    world.keeper.refresh()
+    world.go_on()
+    shown = world.record_names()
+
+    world.records = 0
+    world.new_process()
+    world.keeper.refresh()
+    world.go_on()
+
+    assert len(shown) == 1
+    assert world.record_names() == []
 
 
 def test_a_record_goes_with_its_snapshot(world: RequestWorld) -> None:

@@ -67,8 +67,21 @@ def test_a_snapshot_that_was_taken_for_a_request_is_shown_by_that() -> None:
     with_request = planned(asking, record_of(MIDDLE), snapshots=(OLD, MIDDLE, taken))
     without = planned(record_of(MIDDLE), snapshots=(OLD, MIDDLE, taken))
 
-    assert with_request == RecordChanges((), ())
+    assert with_request == RecordChanges()
     assert without.to_put == (taken,)
+
+
+def test_an_answer_that_says_less_than_is_known_is_written_anew() -> None:
+    """A request that showed a proven snapshot does not hide that it was found damaged."""
+    done = replace(record_of(NEW), is_record=False)
+    damaged = snapshot("2026-08-20 03:00", state="damaged")
+    damaged = replace(damaged, manifest=damaged.manifest.model_copy(update={"labels": {UID_LABEL: done.uid}}))
+
+    before = planned(done, record_of(MIDDLE), snapshots=(OLD, MIDDLE, replace(damaged, proofs=NEW.proofs)))
+    after = planned(done, record_of(MIDDLE), snapshots=(OLD, MIDDLE, damaged))
+
+    assert before == RecordChanges()
+    assert after == RecordChanges(to_refresh=((done, damaged),))
 
 
 def test_records_of_other_clusters_are_not_touched() -> None:

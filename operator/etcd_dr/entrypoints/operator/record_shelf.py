@@ -7,7 +7,7 @@ from threading import Lock
 
 from etcd_dr.domain.records import plan_records
 from etcd_dr.domain.request import Request
-from etcd_dr.domain.request_status import recorded, snapshot_answer
+from etcd_dr.domain.request_status import recorded, snapshot_answer, snapshot_completed
 from etcd_dr.entrypoints.operator.board import StatusBoard
 from etcd_dr.entrypoints.operator.request_metrics import RequestMetrics
 from etcd_dr.errors import ApiUnreachable, KubernetesError, ResourceConflict, ResourceMissing
@@ -17,7 +17,8 @@ from etcd_dr.ports.request_desk import Record, RequestDesk
 
 
 class RecordShelf:
-    """`mark` may be called from any thread; `show` belongs to one. `limit` is for each cluster; 0: nothing is shown."""
+    """`mark` may be called from any thread; `show` belongs to one. `limit` is for each cluster; 0: what an earlier
+    configuration showed goes."""
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class RecordShelf:
         self._leadership = leadership
         self._clock = clock
         self._metrics = metrics
-        self.limit = limit
+        self._limit = limit
         self._lock = Lock()
         self._unshown = set(self._clusters)
 
@@ -47,8 +48,6 @@ class RecordShelf:
 
     def show(self, seen: Sequence[Request]) -> None:
         """Correct what is marked; what fails stays marked. Raises ApiUnreachable."""
-        if not self.limit:
-            return
         with self._lock:
             marked = sorted(self._unshown)
         for cluster in marked:
@@ -67,8 +66,8 @@ class RecordShelf:
         if state.catalogue is None:
             return
         now = self._clock.now()
-        changes = plan_records(state.catalogue, seen, store=state.store, limit=self.limit, now=now)
-        if not (changes.to_put or changes.to_remove):
+        changes = plan_records(state.catalogue, seen, store=state.store, limit=self._limit, now=now)
+        if not (changes.to_put or changes.to_remove or changes.to_refresh):
             return
         with self._leadership.work(cluster) as term:
             if term is None:
@@ -76,6 +75,12 @@ class RecordShelf:
             for gone in changes.to_remove:
                 try:
                     self._desk.remove(gone)
+                except (ResourceMissing, ResourceConflict):
+                    continue
+            for request, snapshot in changes.to_refresh:
+                at = request.finished_at or now
+                try:
+                    self._desk.write_status(request, snapshot_completed(request, snapshot, store=state.store, at=at))
                 except (ResourceMissing, ResourceConflict):
                     continue
             for snapshot in changes.to_put:
