@@ -127,7 +127,12 @@ _DAMAGE = (
         "one is damaged",
         1,
         {DAMAGED: 1},
-        (Fired("A stored snapshot of prod is damaged. 1 in the store main are not what was written.", PLACE),),
+        (
+            Fired(
+                "A stored snapshot of prod is damaged. 1 in the store main are not what was written, or not what the members held.",
+                PLACE,
+            ),
+        ),
     ),
     Case("EtcdDRStoredObjectDamaged", "none is", 60, {DAMAGED: 0}),
     Case(
@@ -292,7 +297,7 @@ _RECOVERABLE = (
         "EtcdDRNotRecoverable",
         "no",
         31,
-        answer("no"),
+        {**answer("no"), ENABLED: 0},
         (
             Fired(
                 "prod could not be recovered right now. "
@@ -301,6 +306,7 @@ _RECOVERABLE = (
             ),
         ),
     ),
+    Case("EtcdDRNotRecoverable", "a schedule has an alert of its own", 60, {**answer("no"), ENABLED: 1}),
     Case("EtcdDRNotRecoverable", "yes, but", 60, answer("yes-but")),
     Case("EtcdDRNotRecoverable", "nobody can tell", 60, answer("unknown")),
     Case(
