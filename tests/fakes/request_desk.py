@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from threading import Condition
 from typing import Literal
 
 from etcd_dr.domain.request import Request, RequestKind, RequestStatus, Wish
@@ -45,6 +46,8 @@ class FakeRequestDesk:
         self._versions = count(1)
         self._uids = count(1)
         self._version = 0
+        self._failed = Condition()
+        self.failures_met = 0
         self._floor = 0
 
     def leave(self, wish: Wish) -> Request:
@@ -56,6 +59,11 @@ class FakeRequestDesk:
         return self._keep(
             replace(request, note=wish.note, wants_pin=wish.wants_pin, selector=wish.selector, ttl=wish.ttl)
         )
+
+    def wait_for_failures(self, count: int, *, seconds: float) -> None:
+        """Return when so many calls have failed."""
+        with self._failed:
+            assert self._failed.wait_for(lambda: self.failures_met >= count, timeout=seconds)
 
     def touch(self, request: Request) -> Request:
         """Change something of no meaning in it, as a person who adds a label."""
@@ -78,7 +86,7 @@ class FakeRequestDesk:
 
     def list(self, kind: RequestKind) -> Listing:
         self._answer()
-        return Listing(tuple(each for (of, _), each in self._kept.items() if of is kind), str(self._version))
+        return Listing(tuple(each for (of, _), each in tuple(self._kept.items()) if of is kind), str(self._version))
 
     def look(self, request: Request) -> Request:
         self._answer()
@@ -166,5 +174,9 @@ class FakeRequestDesk:
                 yield happening
 
     def _answer(self) -> None:
-        if self.failure is not None:
-            raise self.failure
+        failure = self.failure
+        if failure is not None:
+            with self._failed:
+                self.failures_met += 1
+                self._failed.notify_all()
+            raise failure
