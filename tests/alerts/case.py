@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal
 
+JUDGED_EVERY = 20
+"""Minutes between two judgements of a case that lasts for days; `minute` is a multiple of it."""
+
 Variant = Literal["one process", "two replicas", "replaced pod"]
 VARIANTS: tuple[Variant, ...] = ("one process", "two replicas", "replaced pod")
 

@@ -53,7 +53,7 @@ DRILLS = (
     Case(
         "EtcdDRDrillNever",
         "asked for since a day",
-        _DAY + 4,
+        _DAY + 20,
         {PASSED_AT: 0, MAX_AGE: 86_400},
         (
             Fired(

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from alerts import CASES, cases_of
-from alerts.case import group_of
+from alerts.case import JUDGED_EVERY, group_of
 from real.alert_rules import PROJECT, chart_rules
 
 RULES_FILE = PROJECT / "charts" / "etcd-dr" / "files" / "alerts.yaml"
@@ -61,7 +61,11 @@ def judged(promtool: Promtool, directory: Path, rule: dict[str, Any]) -> subproc
             if case.step == step
             for variant in case.variants
         ]
-        tests = {"rule_files": ["rules.yaml"], "evaluation_interval": f"{step}m", "tests": groups}
+        tests = {
+            "rule_files": ["rules.yaml"],
+            "evaluation_interval": f"{step if step == 1 else JUDGED_EVERY}m",
+            "tests": groups,
+        }
         (directory / f"tests-{step}.yaml").write_text(yaml.safe_dump(tests, width=1000))
     return promtool("test", "rules", *sorted(directory.glob("tests-*.yaml")))
 
