@@ -14,6 +14,7 @@ from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.domain.tripwire import PINNED_BY
 from etcd_dr.errors import AccessDenied, StoreUnreachable
 from etcd_dr.workflows.pin_snapshot import pin_snapshot, unpin_snapshot
+from fakes.standing_leadership import StandingLeadership
 from scenarios.operator_world import OperatorWorld
 
 PLACE = {"cluster": "prod", "store": "main"}
@@ -279,6 +280,39 @@ def test_followers_count_and_a_dead_one_is_passed_over(world: TrippingWorld) -> 
     assert quiet == {world.cluster["m2"].endpoint}
     assert world.board.of("prod").keys is not None
     assert replace(world.board.of("prod").keys, seconds=0).endpoint == world.cluster["m3"].endpoint
+
+
+def test_replica_that_does_not_lead_leaves_the_keys_alone_and_sees_the_fall_when_it_does(world: TrippingWorld) -> None:
+    """Counting is not free for etcd; what fell before is compared with the newest snapshot."""
+    leading = world.leadership
+    world.leadership = StandingLeadership()
+    world.restart()
+    world.keeper.refresh()
+    world.cluster.calls.clear()
+    world.delete(1500)
+    world.look(minutes=1)
+    asked = [call for _, call in world.cluster.calls if call == "count_keys"]
+    world.leadership = leading
+    world.restart()
+    world.keeper.refresh()
+
+    world.look(minutes=1)
+
+    assert asked == []
+    assert len(world.pinned) == 1
+
+
+def test_cluster_that_is_silent_is_not_asked_for_its_keys(world: TrippingWorld) -> None:
+    """Health has asked already, and waited."""
+    for member in world.cluster.members:
+        member.stop()
+    world.look(minutes=1)
+    world.cluster.calls.clear()
+
+    world.keeper.watch_keys()
+
+    assert world.cluster.calls == []
+    assert world.value("etcd_dr_job_failing", cluster="prod", task="tripwire") == 0
 
 
 def test_fall_below_the_least_number_is_none(tmp_path: Path) -> None:
