@@ -16,7 +16,6 @@ import re
 import signal
 import ssl
 import subprocess
-import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,14 +114,16 @@ class KubeApiserver:
         self._signal(signal.SIGCONT)
 
     def is_ready(self) -> bool:
-        """Whether /readyz says so to the administrator."""
+        """Whether /readyz says so to the administrator, and the first namespace is there, which comes a moment later."""
         context = ssl.create_default_context(cafile=str(self.ca))
         context.load_cert_chain(self.admin_tls.certificate, self.admin_tls.key)
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5, context=context) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
+            for path in ("/readyz", "/api/v1/namespaces/default"):
+                with urllib.request.urlopen(f"{self.url}{path}", timeout=5, context=context):
+                    pass
+        except OSError:  # refused, silent, or an answer that is no success
             return False
+        return True
 
     @functools.cached_property
     def admin_kubeconfig(self) -> Path:
