@@ -160,13 +160,19 @@ def test_certificates_are_read_and_keys_are_not(node: NodeOfFiles) -> None:
     pair = LocalAuthority(node.directory / "pki", valid_from=now - day, valid_until=now + day).issue("server")
     files = {"cert-file": pair.certificate, "key-file": pair.key, "trusted-ca-file": pair.ca}
     node.put_etcd(*(f"--{flag}={path}" for flag, path in files.items()), "--peer-key-file=/nowhere/peer.key")
+    client = LocalAuthority(node.directory / "other", valid_from=now - day, valid_until=now + day).issue("client")
+    words = [f"--etcd-certfile={client.certificate}", f"--etcd-cafile={pair.ca}"]
+    node.put_manifest("kube-apiserver.yaml", ["kube-apiserver", *words], pod="kube-apiserver")
     pair.key.chmod(0o640)
     node.put_data()
 
     seen = node.examine()
 
-    server, ca = seen.certificates
-    assert (server.flag, ca.flag, ca.is_authority) == ("cert-file", "trusted-ca-file", True)
+    told_by = {certificate.flag: certificate for certificate in seen.certificates}
+    server, ca = told_by["cert-file"], told_by["trusted-ca-file"]
+    assert set(told_by) == {"cert-file", "trusted-ca-file", "etcd-certfile", "etcd-cafile"}
+    assert (server.is_authority, ca.is_authority) == (False, True)
+    assert told_by["etcd-certfile"].issuer_key_id != ca.key_id
     assert server.issuer_key_id == ca.key_id != ""
     assert "127.0.0.1" in server.names
     assert server.not_after > datetime.now(UTC)

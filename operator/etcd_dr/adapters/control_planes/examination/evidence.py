@@ -31,6 +31,9 @@ FILE_FLAGS = (
     "peer-key-file",
     "peer-trusted-ca-file",
 )
+CLIENT_FLAGS = ("etcd-cafile", "etcd-certfile", "etcd-keyfile")
+"""kube-apiserver's flags for its way to etcd."""
+_AUTHORITIES = ("trusted-ca-file", "peer-trusted-ca-file", "etcd-cafile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def certificates(said: Sections, *, settings: Mapping[str, str]) -> tuple[HostCe
     """Return the certificates in the files that were read, with the flag that names each."""
     found: list[HostCertificate] = []
     for path, text in said.below("certificate:"):
-        for flag in FILE_FLAGS:
+        for flag in (*FILE_FLAGS, *CLIENT_FLAGS):
             if settings.get(flag) == path:
                 found += _certificates_of(path, text, flag)
     return tuple(found)
@@ -176,7 +179,7 @@ def _certificates_of(path: str, text: str, flag: str) -> Iterator[HostCertificat
         loaded = x509.load_pem_x509_certificates(text.encode())
     except ValueError:
         return
-    is_authority = flag.endswith("trusted-ca-file")
+    is_authority = flag in _AUTHORITIES
     for certificate in loaded if is_authority else loaded[:1]:
         key_id, issuer_key_id, names = _extensions(certificate)
         yield HostCertificate(

@@ -115,15 +115,22 @@ def _running(
 
 
 def _with_data(seen: HostObservation, interview: Interview, setup: EtcdSetup, *, wal_dir: str) -> HostObservation:
-    files = dict.fromkeys(path for flag in evidence.FILE_FLAGS if (path := setup.settings.get(flag)))
-    said = interview.ask(questions.DATA, setup.data_dir, wal_dir, *files)
+    named = {**_client_files(seen), **{f: p for f in evidence.FILE_FLAGS if (p := setup.settings.get(f))}}
+    said = interview.ask(questions.DATA, setup.data_dir, wal_dir, *dict.fromkeys(named.values()))
     return replace(
         seen,
         data=evidence.data(said, directory=setup.data_dir),
         files=evidence.files(said),
         holders=evidence.holders(said),
-        certificates=evidence.certificates(said, settings=setup.settings),
+        certificates=evidence.certificates(said, settings=named),
     )
+
+
+def _client_files(seen: HostObservation) -> dict[str, str]:
+    """Return the files with which kube-apiserver reaches etcd, by its flags."""
+    manifest = next((m for m in seen.manifests.value or () if m.pod == "kube-apiserver"), None)
+    said = manifest.settings if manifest is not None else {}
+    return {flag: path for flag in evidence.CLIENT_FLAGS if (path := said.get(flag))}
 
 
 def _with_runtime(seen: HostObservation, said: Sections) -> HostObservation:

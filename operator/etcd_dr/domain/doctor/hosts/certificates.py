@@ -11,7 +11,11 @@ from etcd_dr.domain.doctor.hosts.rule import HostRule
 from etcd_dr.domain.health import Finding, Severity
 
 _SOON = timedelta(days=30)
-_AUTHORITY_OF = {"cert-file": "trusted-ca-file", "peer-cert-file": "peer-trusted-ca-file"}
+_AUTHORITY_OF = {
+    "cert-file": "trusted-ca-file",
+    "peer-cert-file": "peer-trusted-ca-file",
+    "etcd-certfile": "trusted-ca-file",  # kube-apiserver's, which etcd has to accept
+}
 _URLS_OF = {"cert-file": "advertise-client-urls", "peer-cert-file": "initial-advertise-peer-urls"}
 _RENEW = "kubeadm certs renew all, then restart etcd on this node by moving its manifest out for a minute and back"
 
@@ -54,7 +58,7 @@ def missing(seen: HostsObservation) -> Iterator[Finding]:
                 yield Finding(
                     "cert.missing",
                     Severity.CRITICAL,
-                    f"{path.path} is not there, and etcd is started with it",
+                    f"{path.path} is not there, and etcd or kube-apiserver is started with it",
                     "Bring it back from a snapshot's companions (etcd-dr snapshot fetch --companions), or make it "
                     f"anew: {node.command('ls -la ' + path.path.rpartition('/')[0])}",
                     member=node.name,

@@ -297,6 +297,19 @@ def test_member_that_runs_for_a_moment_between_two_ends_is_none_that_runs() -> N
     assert "log.wal_damaged" in codes(moment)
 
 
+def test_certificate_with_which_kube_apiserver_reaches_etcd_is_looked_at() -> None:
+    """kubeadm's apiserver-etcd-client ends with the others, and etcd is healthy all the while."""
+    path = "/etc/kubernetes/pki/apiserver-etcd-client.crt"
+    client = replace(
+        certificate(3, "etcd-certfile", not_after=NOW - timedelta(days=1), issuer_key_id="beef"), path=path
+    )
+
+    observation = third(certificates=(*certificates(3), client))
+
+    assert path in found(observation, "cert.expired").summary
+    assert path in found(observation, "cert.foreign").summary
+
+
 def test_commands_lead_to_the_node() -> None:
     """What is pasted must reach the node with root's rights."""
     finding = found(third(**DOWN, needs_sudo=True, login="ssh admin@10.0.0.3"), "etcd.down")
