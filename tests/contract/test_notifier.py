@@ -68,6 +68,14 @@ def test_message_arrives_once(opened: Opener) -> None:
         assert place.count() == 1
 
 
+def test_check_sends_nothing(opened: Opener) -> None:
+    """A start is no reason for a message."""
+    with opened() as place:
+        place.notifier.check()
+
+        assert place.count() == 0
+
+
 def test_refusal_is_told_apart_from_trouble(opened: Opener) -> None:
     """One needs a person, the other may pass; both name the receiver and a next step."""
     with opened(400, 503) as place:

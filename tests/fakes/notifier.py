@@ -1,4 +1,5 @@
-"""A receiver that keeps what it is told; `faults` are raised first, one for each message."""
+"""A receiver that keeps what it is told; `faults` are raised first, one for each message; `mistake` is what
+`check` finds."""
 
 from __future__ import annotations
 
@@ -15,6 +16,11 @@ class FakeNotifier:
     name: str = "oncall"
     delivered: list[Notification] = field(default_factory=list)
     faults: list[EtcdDrError] = field(default_factory=list)
+    mistake: EtcdDrError | None = None
+
+    def check(self) -> None:
+        if self.mistake is not None:
+            raise self.mistake
 
     def deliver(self, notification: Notification) -> None:
         if self.faults:

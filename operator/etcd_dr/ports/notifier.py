@@ -3,7 +3,8 @@
 Contract:
 - `deliver` returns when the receiver has taken the message, and tries transient failures again itself, bounded; what it
   raises is final for this message.
-- Raises NotificationFailed (nobody answered, or the receiver is overloaded), NotificationRefused (it will not take it),
+- `check` raises ConfigError or FileUnreadable, so that a mistake is told when a process starts, not when it matters.
+- `deliver` raises NotificationFailed (nobody answered, or the receiver is overloaded), NotificationRefused (it will not take it),
   ConfigError or FileUnreadable (its address, headers or authority cannot be read), Cancelled.
 - Addresses and headers are secrets: they are in no error, no log line and no metric. `name` is what people read.
 - Secrets in files are read again for each message.
@@ -22,6 +23,10 @@ class Notifier(Protocol):
     @property
     def name(self) -> str:
         """The receiver's name in the configuration."""
+        ...
+
+    def check(self) -> None:
+        """Read the files that the receiver is described by, and send nothing."""
         ...
 
     def deliver(self, notification: Notification) -> None:

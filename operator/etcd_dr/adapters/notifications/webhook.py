@@ -51,6 +51,11 @@ class Webhook:
     def name(self) -> str:
         return self._settings.name
 
+    def check(self) -> None:
+        self._url()
+        self._headers()
+        self._authority()
+
     def deliver(self, notification: Notification) -> None:
         import urllib3  # noqa: PLC0415 - a process without receivers does not wait for it
         from urllib3.util.retry import Retry  # noqa: PLC0415
@@ -88,12 +93,9 @@ class Webhook:
         """Return connections of this message's own, through the proxy that the environment names for this address."""
         import urllib3  # noqa: PLC0415
 
-        ca_file = self._settings.ca_file
-        if ca_file is not None and not ca_file.is_file():
-            raise self._unreadable(ca_file, "no such file")
         options: dict[str, Any] = {
             "timeout": urllib3.Timeout(total=self._settings.timeout_seconds),
-            "ca_certs": str(ca_file) if ca_file is not None else None,
+            "ca_certs": self._authority(),
         }
         scheme, _, rest = url.partition("://")
         host = rest.partition("/")[0].rpartition("@")[2]
@@ -101,6 +103,12 @@ class Webhook:
         if proxy is None or proxy_bypass(host):
             return urllib3.PoolManager(**options)
         return urllib3.ProxyManager(proxy, **options)
+
+    def _authority(self) -> str | None:
+        ca_file = self._settings.ca_file
+        if ca_file is not None and not ca_file.is_file():
+            raise self._unreadable(ca_file, "no such file")
+        return str(ca_file) if ca_file is not None else None
 
     def _url(self) -> str:
         settings = self._settings
@@ -152,7 +160,7 @@ class Webhook:
     def _failed(self, response: Any, failure: Exception | None) -> NotificationFailed:
         why = f"it answered {response.status}" if response is not None else _words(failure)
         return NotificationFailed(
-            f"{why}, {self._settings.attempts} times",
+            f"{why}, {self._settings.attempts} times" if self._settings.attempts > 1 else why,
             subject=f"receiver {self.name}",
             next_step=f"Look at the receiver and at the way to it. {_TEST}",
         )

@@ -146,6 +146,18 @@ class Outbox:
         self._thread = Thread(target=self._run, name=f"notify-{notifier.name}", daemon=True)
 
     def start(self) -> None:
+        """Begin to send; first tell of a receiver that cannot be told anything as it is described."""
+        try:
+            self._notifier.check()
+        except EtcdDrError as error:
+            self._events.emit(
+                "notification.unready",
+                level="error",
+                receiver=self._notifier.name,
+                error_code=error.code,
+                error=str(error),
+                next_step=error.next_step,
+            )
         self._thread.start()
 
     def put(self, notification: Notification) -> None:

@@ -167,8 +167,11 @@ def test_missing_file_is_named(tmp_path: Path, field: str) -> None:
 
     with pytest.raises(FileUnreadable) as error:
         Webhook(settings, pause=Pauses()).deliver(message())
+    with pytest.raises(FileUnreadable) as checked:
+        Webhook(settings, pause=Pauses()).check()
 
     assert "gone" in error.value.subject
+    assert "gone" in checked.value.subject
 
 
 def test_certificate_is_judged_by_the_authority_that_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from etcd_dr.domain.notifications.message import Notification
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.entrypoints.operator.notification_desk import NotificationDesk, Outbox, Receiver, speaks_of
-from etcd_dr.errors import NotificationFailed
+from etcd_dr.errors import FileUnreadable, NotificationFailed
 from etcd_dr.ports.leadership import LeadershipMode, Standing
 from fakes.clock import FakeClock
 from fakes.conditions import message
@@ -201,6 +201,19 @@ def test_receiver_that_hangs_holds_up_nobody_and_its_overflow_is_counted(office:
 
     assert office.count("dropped") == 5
     assert office.events.of("notification.dropped")
+
+
+def test_receiver_that_cannot_be_told_anything_is_named_at_the_start(office: Office) -> None:
+    """A missing file of a receiver would otherwise be noticed in the first outage."""
+    gone = FileUnreadable("No such file or directory", subject="/etc/notify/url", next_step="Put it there.")
+    outbox = Outbox(FakeNotifier(mistake=gone), metrics=office.metrics, events=office.events)
+
+    outbox.start()
+    outbox.put(message())
+    outbox.stop()
+
+    [told] = office.events.of("notification.unready")
+    assert (told.level, told.fields["error_code"], told.fields["receiver"]) == ("error", "file.unreadable", "oncall")
 
 
 def test_counters_are_there_before_the_first_message(office: Office) -> None:
