@@ -48,8 +48,15 @@ _KINDS = {
 
 
 def mistakes(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """Yield where each mistake is (`clusters.0.store`, empty for the whole) and what it is."""
-    for item in error.errors(include_url=False, include_input=False):
+    """Yield where each mistake is (`clusters.0.store`, empty for the whole) and what it is.
+
+    A list that lacks entries only because those that it has are wrong is no mistake of its own.
+    """
+    items = error.errors(include_url=False, include_input=False)
+    holders = {item["loc"][:-1] for item in items if item["loc"]}
+    for item in items:
+        if item["type"] == "too_short" and item["loc"] in holders:
+            continue
         yield ".".join(str(part) for part in item["loc"]), _said(item["type"], item["msg"], item.get("ctx") or {})
 
 

@@ -62,3 +62,11 @@ def test_mistake_is_told_without_the_librarys_words(field: str, value: object, s
         Record.model_validate({field: value})
 
     assert list(mistakes(caught.value)) == [(field, said)]
+
+
+def test_list_whose_entries_are_wrong_is_not_called_empty_as_well() -> None:
+    """Who is told that a list needs an entry looks for another mistake than the one in the entry."""
+    with pytest.raises(ValidationError) as caught:
+        Record.model_validate({"entries": (1,)})
+
+    assert list(mistakes(caught.value)) == [("entries.0", "must be text")]
