@@ -31,10 +31,16 @@ class ObjectiveStatus(StrEnum):
 
 
 def time_text(length: timedelta) -> str:
-    """Return a duration as people say it, in two units at most: `2 h 5 min`, `41 s`."""
+    """Return a duration as people say it, in two units at most: `2 h 5 min`, `1 min 12 s`, `41 s`.
+
+    Below ten minutes the seconds are told: "1 min would be lost; the objective is 1 min" helps nobody.
+    """
     seconds = max(length.total_seconds(), 0.0)
-    if seconds < 60:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 600:
+        minutes, rest = divmod(round(seconds), 60)
+        return " ".join(f"{n} {unit}" for n, unit in ((minutes, "min"), (rest, "s")) if n)
     minutes = round(seconds / 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from etcd_dr.domain.objectives.rpo import Outlook, RpoStanding, judge_rpo
-from etcd_dr.domain.objectives.status import ObjectiveStatus
+from etcd_dr.domain.objectives.status import ObjectiveStatus, time_text
 from fakes.catalogue import catalogue_of, moment, snapshot
 
 HOUR = timedelta(hours=1)
@@ -37,6 +37,20 @@ def test_objective_is_broken_when_the_loss_exceeds_it() -> None:
 
     assert standing.status is ObjectiveStatus.BROKEN
     assert "etcd-dr snapshot save" in standing.next_step
+
+
+def test_loss_and_objective_are_told_as_different_numbers() -> None:
+    """`1 min would be lost; the objective is 1 min` is what a tired person reads twice and doubts."""
+    standing = judged("2026-08-20 03:00", at="2026-08-20 03:01", rpo=timedelta(seconds=50))
+
+    assert standing.reason.startswith("1 min of writes would be lost; the objective is 50 s")
+    assert [time_text(timedelta(seconds=n)) for n in (9.96, 59.7, 72, 599.6, 3700)] == [
+        "10.0 s",
+        "1 min",
+        "1 min 12 s",
+        "10 min",
+        "1 h 2 min",
+    ]
 
 
 def test_breach_is_foretold_when_the_next_snapshot_will_be_proven_too_late() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
-from etcd_dr.domain.proof import Proof, ProofLevel
+from etcd_dr.domain.proof import Proof, ProofLevel, ProofResult
 from etcd_dr.entrypoints.cli.place import open_place
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.snapshot.documents import proof_document, snapshot_document, time_document
@@ -52,7 +52,9 @@ def drill_document(drill: Drill) -> dict[str, Any]:
 
 
 def drill_table(drills: list[Drill]) -> Table:
-    """Return drills as rows below headings."""
+    """Return drills as rows below headings. What a passed one compared is in `snapshot show`, where there is room."""
+    if all(proof.result is ProofResult.PASSED for _, proof in drills):
+        return table(("DRILLED", "SNAPSHOT", "RESULT", "RTO"), (_row(drill)[:4] for drill in drills))
     return table(("DRILLED", "SNAPSHOT", "RESULT", "RTO", "DETAIL"), map(_row, drills))
 
 
@@ -71,5 +73,5 @@ def _row(pair: Drill) -> tuple[Cell, ...]:
         str(snapshot.id),
         result_word(proof.result),
         "" if rto is None else f"{rto:.1f} s",
-        proof.detail,
+        proof.detail if proof.result is not ProofResult.PASSED else "",
     )
