@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,10 +64,12 @@ def bind(listen: str, *, setting: str = "operator.listen") -> socket.socket:
         )
     except (OSError, ValueError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        is_taken = getattr(error, "errno", None) == errno.EADDRINUSE
+        see = f"See who has it: ss -ltnp 'sport = :{port}'; or write" if is_taken else "Write"
         raise ConfigError(
             f"cannot be listened on: {reason}",
             subject=f"{setting} {listen}",
-            next_step=f"Choose a free address, for example {setting}: 127.0.0.1:9379",
+            next_step=f"{see} another address of this machine under {setting}, such as 127.0.0.1:9479",
         ) from error
 
 

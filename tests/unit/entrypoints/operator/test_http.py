@@ -72,7 +72,11 @@ def test_a_taken_port_is_said() -> None:
     """Two operators on one host are told apart by this error."""
     taken = bind("127.0.0.1:0")
 
-    with pytest.raises(ConfigError, match="in use"):
-        bind(f"127.0.0.1:{taken.getsockname()[1]}")
+    port = taken.getsockname()[1]
+
+    with pytest.raises(ConfigError, match="in use") as caught:
+        bind(f"127.0.0.1:{port}", setting="page.listen")
 
     taken.close()
+    assert f"ss -ltnp 'sport = :{port}'" in caught.value.next_step
+    assert "page.listen" in caught.value.next_step
