@@ -62,6 +62,22 @@ def test_survivor_of_three_tells_of_lost_quorum_and_not_of_lost_data() -> None:
     assert world.events.of("health.checked")[-1].level == "error"
 
 
+def test_outage_that_goes_on_is_not_an_error_in_the_log_every_round() -> None:
+    """A round is told at its severity when something changes, and at info while it stays the same."""
+    world = HealthWorld()
+    world.cluster["m1"].stop()
+    world.cluster["m2"].stop()
+
+    for _ in range(3):
+        world.round()
+    world.cluster["m1"].start()
+    world.round()
+
+    told = world.events.of("health.checked")
+    assert [line.level for line in told] == ["error", "info", "info", "warning"]
+    assert [line.fields["severity"] for line in told] == ["critical", "critical", "critical", "warning"]
+
+
 def test_all_members_silent_is_not_called_a_loss() -> None:
     """Exit status 3: it may be our network."""
     world = HealthWorld()

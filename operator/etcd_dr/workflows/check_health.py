@@ -1,7 +1,9 @@
 """Health rounds: observe, compare with earlier rounds, judge, and say it once.
 
 Each round emits one canonical event `health.checked`. Findings are told as events of their own only when they appear
-(`health.raised`) and when they are gone (`health.cleared`), so that a log is not a repetition of itself.
+(`health.raised`) and when they are gone (`health.cleared`), so that a log is not a repetition of itself. For the same
+reason a round has the level of its severity only where it found something else than the round before it; one that
+finds the same again is told at info.
 """
 
 from __future__ import annotations
@@ -82,6 +84,7 @@ class HealthWatch:
 
     def _tell(self, report: HealthReport) -> None:
         now = {finding.identity: finding for finding in report.findings}
+        is_news = {i: f.severity for i, f in now.items()} != {i: f.severity for i, f in self._raised.items()}
         for identity, finding in now.items():
             known = self._raised.get(identity)
             if known is None or known.severity is not finding.severity:
@@ -90,7 +93,7 @@ class HealthWatch:
             if identity not in now:
                 self._emit("health.cleared", finding)
         self._raised = now
-        self._events.emit("health.checked", level=_LEVELS[report.severity], **report.log_fields())
+        self._events.emit("health.checked", level=_LEVELS[report.severity] if is_news else "info", **report.log_fields())
 
     def _emit(self, event: str, finding: Finding) -> None:
         is_cleared = event == "health.cleared"
