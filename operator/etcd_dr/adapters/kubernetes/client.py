@@ -21,6 +21,7 @@ import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from yaml import YAMLError
 
 from etcd_dr.adapters.kubernetes import failures
 from etcd_dr.errors import ConfigError, KubernetesError
@@ -213,9 +214,11 @@ def open_api(*, kubeconfig: Path | None = None, context: str | None = None, name
             load_kube_config(  # type: ignore[no-untyped-call]  # has no types
                 str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
             )
-    except (ConfigException, OSError) as error:
+    except (ConfigException, OSError, ValueError, TypeError, AttributeError, LookupError, YAMLError) as error:
+        # The library takes a file for a kubeconfig until it trips over it; only its own texts are fit for people.
+        why = str(error) if isinstance(error, ConfigException | OSError) else "it is no kubeconfig"
         raise ConfigError(
-            f"says nothing of use about where the Kubernetes API is: {error}",
+            f"says nothing of use about where the Kubernetes API is: {why}",
             subject=str(kubeconfig) if kubeconfig else "the pod's service account",
             next_step="Name a kubeconfig under kubernetes.kubeconfig; in a pod, let it have its service account's token "
             "(automountServiceAccountToken: true). Without the API, leave the key `kubernetes` out.",
