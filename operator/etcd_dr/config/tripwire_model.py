@@ -23,7 +23,7 @@ class TripwireSection(Section):
     within: PositiveDuration = timedelta(hours=1)
     """Only what goes within this time counts: what dwindles over weeks is no accident."""
     interval: PositiveDuration = timedelta(minutes=1)
-    """Time between two counts; after a slow one at least a hundred times as long as it took."""
+    """Time between two counts; after a slow one at least two hundred times as long as it took."""
     timeout: PositiveDuration = timedelta(seconds=10)
     """Deadline of one count."""
     ignore_prefixes: tuple[Annotated[str, Field(min_length=1)], ...] = ("/registry/events/",)
