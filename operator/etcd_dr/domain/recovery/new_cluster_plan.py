@@ -95,7 +95,9 @@ def survivors_to_copy(assessment: Assessment, seating: Seating) -> tuple[MemberA
     A member that is down may be no source and yet a survivor: while its process writes, its file cannot be peeked at.
     """
     nodes = {seat.node for seat in seating.seats}
-    return tuple(m for m in assessment.members if m.node in nodes and (m.can_be_source or m.verdict is MemberVerdict.DOWN))
+    return tuple(
+        m for m in assessment.members if m.node in nodes and (m.can_be_source or m.verdict is MemberVerdict.DOWN)
+    )
 
 
 def _fetch(draft: Draft, decided: NewCluster) -> None:
