@@ -185,8 +185,6 @@ def test_an_api_that_dies_in_the_middle_of_a_request_gets_its_answer_later(
     load_writer(etcd, seed=1).wait_for(200)
     proxy = tcp_proxy(etcd.members[0].settings.client_port)
     config = settings(site, etcd, tmp_path, endpoint=proxy.endpoint)
-    # No leases: whoever loses its lease gives its work up, which is another story.
-    config["kubernetes"]["leases"] = {"enabled": False}
     operator = start_operator(config)
     operator.wait_for(lambda: operator.of("operator.started"), "start")
     operator.wait_for(lambda: operator.of("health.checked"), "round")
@@ -195,6 +193,8 @@ def test_an_api_that_dies_in_the_middle_of_a_request_gets_its_answer_later(
     site.request("EtcdSnapshot", "now")
     site.wait_for("etcdsnapshots", "now", phase_is("Running"))
     server.kill()
+    # The lease runs out, and nobody takes over: the work goes on all the same.
+    operator.wait_for(lambda: "etcd_dr_survival_mode 1.0" in operator.get("/metrics"), "survival mode")
     proxy.heal()
     operator.wait_for(lambda: operator.of("snapshot.committed"), "snapshot", seconds=180)
     operator.wait_for(lambda: "etcd_dr_requests_unreported 1.0" in operator.get("/metrics"), "waiting answer")

@@ -91,7 +91,7 @@ class SnapshotRuns:
         """Take a snapshot whether or not one is due, after one that is under way. Raises as take_snapshot does."""
         take = self._taker(term, reason=reason, taken_by=taken_by, labels=labels or {})
         with self._alone(term):
-            outcome = take(replace(self._parts.pipeline(), cancellation=term.cancellation))
+            outcome = take(replace(self._parts.pipeline(), cancellation=term.overtaken))
             self._retain(self._reader.read(), term)
         return outcome
 
@@ -101,7 +101,7 @@ class SnapshotRuns:
         """Take a snapshot now and drill its plain copy. Raises as take_snapshot and drill_restore do."""
         take = self._taker(term, reason=reason, taken_by=taken_by, labels=labels or {})
         with self._alone(term):
-            pipeline = replace(self._parts.pipeline(), cancellation=term.cancellation)
+            pipeline = replace(self._parts.pipeline(), cancellation=term.overtaken)
             return self._drills.save_and_drill(pipeline, take, term)
 
     def _save_if_due(self, schedule: CronSchedule, term: Term) -> None:
