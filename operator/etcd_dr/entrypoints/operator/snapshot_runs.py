@@ -89,7 +89,7 @@ class SnapshotRuns:
         self, term: Term, *, reason: str, labels: Mapping[str, str] | None = None, taken_by: str = TAKEN_BY
     ) -> SnapshotOutcome:
         """Take a snapshot whether or not one is due, after one that is under way. Raises as take_snapshot does."""
-        take = self._taker(term, reason=reason, taken_by=taken_by, labels=labels or {})
+        take = self._counting_failures(self._taker(term, reason=reason, taken_by=taken_by, labels=labels or {}))
         with self._alone(term):
             outcome = take(replace(self._parts.pipeline(), cancellation=term.overtaken))
             self._retain(self._reader.read(), term)
@@ -99,7 +99,7 @@ class SnapshotRuns:
         self, term: Term, *, reason: str, labels: Mapping[str, str] | None = None, taken_by: str = TAKEN_BY
     ) -> DrillOutcome:
         """Take a snapshot now and drill its plain copy. Raises as take_snapshot and drill_restore do."""
-        take = self._taker(term, reason=reason, taken_by=taken_by, labels=labels or {})
+        take = self._counting_failures(self._taker(term, reason=reason, taken_by=taken_by, labels=labels or {}))
         with self._alone(term):
             pipeline = replace(self._parts.pipeline(), cancellation=term.overtaken)
             return self._drills.save_and_drill(pipeline, take, term)
@@ -168,6 +168,17 @@ class SnapshotRuns:
 
         return take
 
+    def _counting_failures(self, take: Save) -> Save:
+        def counting(pipeline: PipelinePorts) -> SnapshotOutcome:
+            try:
+                return take(pipeline)
+            except EtcdDrError as error:
+                if not isinstance(error, Cancelled):
+                    self._parts.metrics.snapshots.labels(**self._parts.place, result="failure").inc()
+                raise
+
+        return counting
+
     @contextmanager
     def _alone(self, term: Term) -> Iterator[None]:
         """Wait for a snapshot that is under way, then hold off others. Raises Cancelled."""
@@ -175,10 +186,6 @@ class SnapshotRuns:
             raise_if_cancelled(term.cancellation)
         try:
             yield
-        except EtcdDrError as error:
-            if not isinstance(error, Cancelled):
-                self._parts.metrics.snapshots.labels(**self._parts.place, result="failure").inc()
-            raise
         finally:
             self._let_looks_in()
 
