@@ -21,5 +21,6 @@ def readiness_terms(
         rto_objective=target.objectives.rto,
         rpo_objective=target.objectives.rpo,
         keeps_companions=target.companions.is_asked_for,
+        mass_deletion_hold=target.tripwire.hold,
         reading_max_age=max(_MISSED_READINGS * reading_interval, _SOONEST),
     )

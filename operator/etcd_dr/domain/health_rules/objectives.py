@@ -8,7 +8,7 @@ from etcd_dr.domain.health import EvidenceValue, Finding, Severity
 from etcd_dr.domain.health_rules.rule import Rule, Situation
 from etcd_dr.domain.objectives.rpo import RpoStanding
 from etcd_dr.domain.objectives.rto import RtoStanding
-from etcd_dr.domain.objectives.status import ObjectiveStatus, seconds_of, time_text
+from etcd_dr.domain.objectives.status import ObjectiveStatus, exceeding_text, seconds_of, time_text
 
 
 def rpo_broken(s: Situation) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def schedule_too_slow(s: Situation) -> Iterator[Finding]:
     yield Finding(
         "objective.schedule_too_slow",
         Severity.WARNING,
-        f"the schedule lets {time_text(rpo.schedule_takes)} be lost even when every run succeeds; "
+        f"the schedule lets {exceeding_text(rpo.schedule_takes, rpo.objective)} be lost even when every run succeeds; "
         f"the objective is {time_text(rpo.objective)}",
         "Make schedule.cron closer, or objectives.rpo longer; see the figures: etcd-dr objectives",
         evidence={

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from etcd_dr.domain.catalogue import Catalogue
-from etcd_dr.domain.objectives.status import AT_RISK_SHARE, ObjectiveStatus, time_text
+from etcd_dr.domain.objectives.status import AT_RISK_SHARE, ObjectiveStatus, exceeding_text, time_text
 
 _RECENT = 5
 _SNAPSHOT_IN_TIME = "Take one before that: etcd-dr snapshot save; if it is so every day, make schedule.cron closer"
@@ -108,14 +108,14 @@ def _nothing_proven(objective: timedelta | None, schedule_takes: timedelta | Non
 def _rpo_status(
     age: timedelta, projected: timedelta | None, objective: timedelta | None, *, failures: int
 ) -> tuple[ObjectiveStatus, str]:
-    lost = f"{time_text(age)} of writes would be lost"
     if objective is None:
-        return ObjectiveStatus.UNSET, lost
-    told = f"{lost}; the objective is {time_text(objective)}"
+        return ObjectiveStatus.UNSET, f"{time_text(age)} of writes would be lost"
+    told = f"{exceeding_text(age, objective)} of writes would be lost; the objective is {time_text(objective)}"
     if age > objective:
         return ObjectiveStatus.BROKEN, told
     if projected is not None and projected > objective:
-        return ObjectiveStatus.AT_RISK, f"{told}, and it will be {time_text(projected)} before the next one is proven"
+        then = exceeding_text(projected, objective)
+        return ObjectiveStatus.AT_RISK, f"{told}, and {then} would be lost just before the next one is proven"
     if age >= AT_RISK_SHARE * objective and (projected is None or failures):
         why = f"the last {failures} runs failed" if failures else "no run is planned"
         return ObjectiveStatus.AT_RISK, f"{told}, and {why}"

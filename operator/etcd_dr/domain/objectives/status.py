@@ -48,6 +48,12 @@ def time_text(length: timedelta) -> str:
     return " ".join(words[:2])
 
 
+def exceeding_text(length: timedelta, limit: timedelta) -> str:
+    """Return `length` as `time_text` does; one that exceeds `limit` is never told as the same as it."""
+    told = time_text(length)
+    return f"a little more than {told}" if length > limit and told == time_text(limit) else told
+
+
 def seconds_of(length: timedelta | None) -> float | None:
     """Return a duration in seconds, for a document or a metric; None stays None."""
     return round(length.total_seconds(), 3) if length is not None else None

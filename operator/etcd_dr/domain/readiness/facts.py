@@ -18,7 +18,7 @@ class ReadinessTerms:
 
     `drill_max_age`: how old the last good drill may be; None: 90 days, as a kit is judged. `rto_objective` is the RTO
     that is hoped for. `keeps_companions`: whether files beside the database are asked for. `reading_max_age`: how old
-    a reading of the store may be before it says nothing about now.
+    a reading of the store may be before it says nothing about now. `mass_deletion_hold`: how long a mass deletion is told.
     """
 
     platform: str = "etcd"
@@ -27,6 +27,7 @@ class ReadinessTerms:
     rpo_objective: timedelta | None = None
     keeps_companions: bool = False
     reading_max_age: timedelta = timedelta(minutes=30)
+    mass_deletion_hold: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from etcd_dr.domain.proof import ProofLevel, ProofResult
 from etcd_dr.domain.quorum import QuorumVerdict
 from etcd_dr.domain.readiness.facts import ReadinessFacts
 from etcd_dr.domain.readiness.verdict import Reason, Weight
+from etcd_dr.domain.tripwire import open_trip
 
 _DRILL_MAX_AGE = timedelta(days=90)  # as a kit is judged (domain/kit.py)
 _STALE_INTERVALS = Thresholds().snapshot_stale_warning_intervals
@@ -93,6 +94,21 @@ def _newest(facts: ReadinessFacts) -> Iterator[Reason]:
             f"the newest snapshot is not proven; a recovery would begin with one {behind} older",
             f"Prove it: etcd-dr snapshot verify {newest.id}",
         )
+
+
+def _mass_deletion(facts: ReadinessFacts) -> Iterator[Reason]:
+    if facts.catalogue is None:
+        return
+    trip = open_trip(facts.catalogue, hold=facts.terms.mass_deletion_hold, now=facts.now)
+    if trip is None:
+        return
+    yield Reason(
+        "data.mass_deletion",
+        Weight.RESERVATION,
+        f"{trip.fall.percent:.0f} % of all keys vanished at {trip.fall.at:%Y-%m-%d %H:%M} UTC, so the newest snapshot may "
+        f"lack them; {trip.snapshot_id} has them",
+        f"Compare before anything is restored: etcd-dr snapshot show {trip.snapshot_id}",
+    )
 
 
 def _stale(facts: ReadinessFacts) -> Iterator[Reason]:
@@ -228,6 +244,7 @@ _RULES: tuple[Rule, ...] = (
     _nothing_proven,
     _quorum,
     _newest,
+    _mass_deletion,
     _stale,
     _failing,
     _never_drilled,

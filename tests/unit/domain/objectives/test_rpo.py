@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from etcd_dr.domain.objectives.rpo import Outlook, RpoStanding, judge_rpo
-from etcd_dr.domain.objectives.status import ObjectiveStatus, time_text
+from etcd_dr.domain.objectives.status import ObjectiveStatus, exceeding_text, time_text
 from fakes.catalogue import catalogue_of, moment, snapshot
 
 HOUR = timedelta(hours=1)
@@ -44,6 +44,8 @@ def test_loss_and_objective_are_told_as_different_numbers() -> None:
     standing = judged("2026-08-20 03:00", at="2026-08-20 03:01", rpo=timedelta(seconds=50))
 
     assert standing.reason.startswith("1 min of writes would be lost; the objective is 50 s")
+    assert exceeding_text(timedelta(minutes=60, seconds=9), HOUR) == "a little more than 1 h"
+    assert exceeding_text(HOUR, HOUR) == "1 h"
     assert [time_text(timedelta(seconds=n)) for n in (9.96, 59.7, 72, 599.6, 3700)] == [
         "10.0 s",
         "1 min",

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from etcd_dr.domain.answer import Failure
-from etcd_dr.domain.catalogue import DataState, Snapshot
+from etcd_dr.domain.catalogue import DataState, Pin, Snapshot
 from etcd_dr.domain.digest import Digest
 from etcd_dr.domain.drill import DrillRecord
+from etcd_dr.domain.key_count import KeyFall
 from etcd_dr.domain.manifest import CompanionsFacts, MissingCompanion, StageFacts, TopologyMember
 from etcd_dr.domain.objectives.rto import RtoBasis
 from etcd_dr.domain.proof import Proof, ProofLevel, ProofOrigin, ProofResult
@@ -19,6 +20,7 @@ from etcd_dr.domain.readiness.document import readiness_document
 from etcd_dr.domain.readiness.facts import ReadinessFacts, ReadinessTerms
 from etcd_dr.domain.readiness.judging import judge_readiness
 from etcd_dr.domain.readiness.verdict import Readiness, Recoverable, Weight
+from etcd_dr.domain.tripwire import PINNED_BY
 from fakes.catalogue import catalogue_of, moment, snapshot
 
 NOW = moment("2026-08-20 03:30")
@@ -363,3 +365,19 @@ def test_the_document_keeps_what_is_not_known_as_null() -> None:
     assert set(whole) == set(empty)
     assert (whole["recoverable"], whole["exit_status"], whole["as_of"]) == ("yes", 0, "2026-08-20T03:29:30Z")
     assert (empty["recoverable"], empty["exit_status"], empty["loss_seconds"]) == ("unknown", 3, None)
+
+
+def test_no_unconditional_yes_while_the_newest_snapshot_is_of_what_a_mass_deletion_left() -> None:
+    """Whoever reads "yes" at night restores the newest one; taking the pin away acknowledges it, and it ends by itself."""
+    at = moment("2026-08-20 02:10")
+    fall = KeyFall(keys_before=2000, before_at=at, keys_after=500, at=at)
+    good = sound("2026-08-20 02:00")
+    pinned = replace(good, pin=Pin(at=at, by=PINNED_BY, reason="mass deletion", fall=fall))
+
+    told = judge_readiness(facts(pinned, sound()))
+    acknowledged = judge_readiness(facts(good, sound()))
+    long_ago = judge_readiness(facts(pinned, sound(), terms=ReadinessTerms(mass_deletion_hold=timedelta(minutes=5))))
+
+    assert (told.answer, codes(told)) == (Recoverable.YES_BUT, ["data.mass_deletion"])
+    assert str(good.id) in told.reasons[0].summary
+    assert (codes(acknowledged), codes(long_ago)) == ([], [])
