@@ -272,5 +272,9 @@ def test_learner_that_caught_up_is_promoted(fresh_cluster: Callable[..., LocalCl
                 if error.context["reason"] != "not-ready":
                     raise
             threading.Event().wait(0.1)
+        for _ in range(100):  # the leader has promoted it; it hears of that itself a moment later
+            if not new.status(deadline=SECONDS).is_learner:
+                break
+            threading.Event().wait(0.1)
 
         assert not new.status(deadline=SECONDS).is_learner

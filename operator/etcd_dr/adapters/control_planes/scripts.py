@@ -301,11 +301,13 @@ head -c "$2" -- "$1"
 PUT_FILE = f"""\
 if [ -e "$1" ] || [ -L "$1" ]; then cat > /dev/null; exit {IS_THERE}; fi
 mkdir -p -- "$(dirname -- "$1")"
-part=$1.etcd-dr-part
+part=$1.etcd-dr-part.$$
+trap 'rm -f -- "$part"' EXIT
+trap 'exit 1' HUP INT TERM
 cat > "$part"
 chmod -- "$2" "$part"
 settle "$part"
-if ln -- "$part" "$1" 2>/dev/null; then rm -f -- "$part"; else rm -f -- "$part"; exit {IS_THERE}; fi
+ln -- "$part" "$1" 2>/dev/null || exit {IS_THERE}
 """
 
 # For our own notes and copies: the file is replaced whole.

@@ -13,9 +13,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.errors import Cancelled
@@ -79,30 +79,38 @@ def heard_signals() -> list[signal.Signals]:
 @contextmanager
 def stopped_by_signals() -> Iterator[CancellationSwitch]:
     """Lend a switch that the first signal throws; a second one raises KeyboardInterrupt. Main thread only."""
-    switch = CancellationSwitch()
-
-    def ask(number: int, _frame: object) -> None:
-        if switch.is_cancelled:
-            raise KeyboardInterrupt
-        switch.cancel(signal.Signals(number).name)
-        outer = before.get(signal.Signals(number))
-        if isinstance(outer, LastWord):
-            outer.heard(number)
-
     before = {number: signal.getsignal(number) for number in heard_signals()}
+    asking = _Asking(before)
     for number in before:
-        signal.signal(number, ask)
+        signal.signal(number, asking)
     try:
-        yield switch
+        yield asking.switch
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
+class _Asking:
+    """The handler that throws a switch. `before` are the handlers that it stands for meanwhile."""
+
+    def __init__(self, before: Mapping[signal.Signals, object]) -> None:
+        self.switch = CancellationSwitch()
+        self._before = before
+
+    def __call__(self, number: int, _frame: object) -> None:
+        if self.switch.is_cancelled:
+            raise KeyboardInterrupt
+        self.switch.cancel(signal.Signals(number).name)
+        outer = self._before.get(signal.Signals(number))
+        if isinstance(outer, LastWord):
+            outer.heard(number)
+
+
 def read_answer(stdin: TextIO) -> str:
     """Return the line that a person types; empty at the end of the input, and at a signal: both mean "stop here".
 
-    A switch alone would not be heard: Python goes on reading after a signal handler has returned (PEP 475).
+    A switch alone would not be heard: Python goes on reading after a signal handler has returned (PEP 475). One that
+    was thrown while the question was being written counts as well.
     """
     if threading.current_thread() is not threading.main_thread():
         return stdin.readline()
@@ -110,8 +118,12 @@ def read_answer(stdin: TextIO) -> str:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in heard_signals()}
+    before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in heard_signals()}
     try:
+        for number in before:
+            signal.signal(number, interrupt)
+        if any(isinstance(handler, _Asking) and handler.switch.is_cancelled for handler in before.values()):
+            return ""
         return stdin.readline()
     except KeyboardInterrupt:
         return ""

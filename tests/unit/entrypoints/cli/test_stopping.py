@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
+from etcd_dr.entrypoints.cli.stopping import read_answer, stopped_by_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -30,3 +30,15 @@ def test_handlers_are_put_back() -> None:
         pass
 
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_a_question_is_written_is_an_answer(number: signal.Signals) -> None:
+    """Nothing is read any more, although there would be something to read: the person has left."""
+    reading, writing = os.pipe()
+    with stopped_by_signals(), os.fdopen(reading) as stdin, os.fdopen(writing, "w") as keyboard:
+        keyboard.write("yes\n")
+        keyboard.flush()
+        os.kill(os.getpid(), number)
+
+        assert read_answer(stdin) == ""
