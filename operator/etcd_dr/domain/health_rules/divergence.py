@@ -47,7 +47,9 @@ def by_hash(s: Situation) -> Iterator[Finding]:
         yield Finding(
             "members.diverged",
             Severity.CRITICAL,
-            f"the data of {listing(odd)} differs from the majority's" if odd else "the members' data differs, evenly",
+            f"the data of {listing(odd)} differs from the majority's"
+            if odd
+            else f"the data of {listing([w.member for w in group])} differs, and no majority shows whose is right",
             _what_to_do(s, s.view.answering[0] if s.view.answering else None),
             evidence={w.member: f"hash {w.live_hash} at revision {place[0]}" for w in group}
             | {"revision": place[0], "compact_revision": place[1], "snapshot_id": _snapshot_id(s)},

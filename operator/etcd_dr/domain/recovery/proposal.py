@@ -90,7 +90,7 @@ def _refuse_unfit_member(candidates: Sequence[Candidate], way: Way | None, membe
     told = "; ".join(f"{c.target}{f' (not possible: {c.obstacle})' if c.obstacle else ''}" for c in fitting)
     raise NothingPossible(
         f"{member} cannot be what to {way} {'from' if way is Way.REBUILD else ''}".rstrip()
-        + (f"; there is: {told}" if told else "; there is no such member"),
+        + (f"; there is: {told}" if told else "; nobody is, as things stand"),
         subject=cluster,
         next_step=f"See where each member stands: etcd-dr recover assess --cluster {cluster}",
     )

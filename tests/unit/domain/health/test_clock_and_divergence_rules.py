@@ -48,7 +48,7 @@ def witness(member: str, value: int, *, compact_revision: int = 5) -> HashKvWitn
     ("witnesses", "summary"),
     [
         ((witness("m1", 1), witness("m2", 1), witness("m3", 2)), "the data of m3 differs from the majority's"),
-        ((witness("m1", 1), witness("m2", 2)), "the members' data differs, evenly"),
+        ((witness("m1", 1), witness("m2", 2)), "the data of m1, m2 differs, and no majority shows whose is right"),
         ((witness("m1", 1), witness("m2", 2, compact_revision=6)), None),
     ],
 )
