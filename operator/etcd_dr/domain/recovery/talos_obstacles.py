@@ -44,8 +44,8 @@ def two_clusters(assessment: Assessment) -> str:
         return ""
     said = "; ".join(f"{node} lists {', '.join(map(id_text, ids))}" for node, ids in lists.items())
     return (
-        f"the nodes' member lists differ: {said}. There may be two clusters: save both (etcd-dr snapshot save --node), "
-        "decide which one lives, and wipe the other's nodes by hand"
+        f"the nodes' member lists differ: {said}. There may be two clusters: save both "
+        "(etcd-dr snapshot save --endpoint NODE), decide which one lives, and wipe the other's nodes by hand"
     )
 
 
