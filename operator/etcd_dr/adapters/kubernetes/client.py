@@ -220,8 +220,9 @@ def open_api(*, kubeconfig: Path | None = None, context: str | None = None, name
         raise ConfigError(
             f"says nothing of use about where the Kubernetes API is: {why}",
             subject=str(kubeconfig) if kubeconfig else "the pod's service account",
-            next_step="Name a kubeconfig under kubernetes.kubeconfig; in a pod, let it have its service account's token "
-            "(automountServiceAccountToken: true). Without the API, leave the key `kubernetes` out.",
+            next_step="Name a kubeconfig that kubectl can use too: --kubeconfig of a request, kubernetes.kubeconfig of the "
+            "operator. In a pod, let it have its service account's token (automountServiceAccountToken: true). Without "
+            "the API, leave the key `kubernetes` out.",
         ) from error
     return KubernetesApi(configuration, namespace=namespace or _own_namespace(kubeconfig, context))
 

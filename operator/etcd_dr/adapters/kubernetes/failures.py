@@ -24,7 +24,7 @@ _RIGHTS = (
     "See what this account may do with: kubectl auth can-i --list -n NAMESPACE (the chart's Role has what the operator "
     "needs; docs/kubernetes.md)"
 )
-_AGAIN = "Snapshots and health checks go on without it. See whether it answers with: kubectl get --raw /readyz"
+_AGAIN = "See whether it answers: kubectl get --raw /readyz. Snapshots do not need it: etcd-dr snapshot save"
 _BY_STATUS: dict[int, tuple[type[KubernetesError], str]] = {
     400: (ResourceInvalid, "Correct what the API server names and send it again; see: kubectl explain etcdsnapshot.spec"),
     401: (ApiDenied, "The token or certificate is not (or no longer) valid; check with: kubectl auth whoami"),
