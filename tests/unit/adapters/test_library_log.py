@@ -29,6 +29,20 @@ def test_warning_of_a_library_is_one_json_line() -> None:
     }
 
 
+def test_job_that_is_late_again_and_again_is_told_once() -> None:
+    """While a member hangs every round is skipped, and one line says all there is to say."""
+    events = RecordingEvents()
+
+    with library_records_told(events):
+        for job in ("prod/health", "prod/health", "stage/health", "prod/health"):
+            logging.getLogger("apscheduler.scheduler").warning('Execution of job "%s" skipped: maximum %d', job, 1)
+
+    assert [str(told.fields["message"]).split('"')[1] for told in events.of("library.log")] == [
+        "prod/health",
+        "stage/health",
+    ]
+
+
 def test_exception_is_told_in_one_line() -> None:
     """Its kind, its words and where it was raised."""
     events = RecordingEvents()

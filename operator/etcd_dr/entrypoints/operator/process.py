@@ -248,7 +248,9 @@ class OperatorProcess:
             if not self._surroundings.cancellation.is_cancelled:
                 work()
 
-        self._scheduler.add_job(unless_stopping, trigger, id=job, executor=pool, replace_existing=True, **more)
+        self._scheduler.add_job(
+            unless_stopping, trigger, id=job, name=job, executor=pool, replace_existing=True, **more
+        )
 
     def _look_now(self, cluster: str) -> None:
         """Look at what may be due: this process has come to lead the cluster, or nobody can tell who does."""
