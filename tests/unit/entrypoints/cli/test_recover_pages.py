@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from etcd_dr.domain.recovery.candidate import Candidate, Way
 from etcd_dr.domain.recovery.journal import EntryKind
+from etcd_dr.domain.recovery.losses import NO_LOSS
 from etcd_dr.entrypoints.cli.recover.assessment_page import assessment_page
+from etcd_dr.entrypoints.cli.recover.candidate_page import candidate_block
 from etcd_dr.entrypoints.cli.recover.outcome_page import outcome_page
 from etcd_dr.entrypoints.cli.recover.progress_page import RunPage
 from etcd_dr.entrypoints.cli.tables import draw
@@ -98,3 +101,26 @@ def test_talos_derived_identity_is_not_called_etcds_own(tmp_path: Path) -> None:
 
     assert "identity derived from Talos' cluster abc" in out.getvalue()
     assert "etcd cluster id" not in out.getvalue()
+
+
+def test_node_that_the_member_list_does_not_know_is_not_called_a_learner(tmp_path: Path) -> None:
+    """A learner is a member that waits for its vote; this is a machine that nobody could look at."""
+    out = io.StringIO()
+    assessment = RecoveryWorld(tmp_path).assessment()
+    stranger = replace(assessment.members[0], name="cp9", node="cp9", id=None, is_voter=False)
+
+    draw(Screen(out), assessment_page(replace(assessment, members=(stranger, *assessment.members[1:])), None))
+
+    [row] = [line for line in out.getvalue().splitlines() if line.startswith("cp9 ")]
+    assert ", no member" in row
+    assert "learner" not in row
+
+
+def test_doing_nothing_has_no_measured_time() -> None:
+    """`about 0.0s, from measured rates` is a number that nobody has measured."""
+    way = Candidate(way=Way.NOTHING, summary="leave it alone", loss=NO_LOSS, expected_seconds=0.0)
+    out = io.StringIO()
+
+    draw(Screen(out), candidate_block(way, number=1))
+
+    assert "takes:" not in out.getvalue()

@@ -79,6 +79,8 @@ def member_table(members: Iterable[MemberAssessment]) -> RenderableType:
 
 def _verdict(member: MemberAssessment) -> str:
     role = "" if member.is_voter or member.verdict is MemberVerdict.LEARNER else ", learner"
+    if member.id is None and not member.is_voter:
+        role = ", no member"  # a configured node that the member list does not know
     cause = f", {member.cause}" if member.cause else ""
     return f"{member.verdict.value}{role}{cause}"
 

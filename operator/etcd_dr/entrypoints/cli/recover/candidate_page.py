@@ -49,7 +49,7 @@ def candidate_block(candidate: Candidate, *, number: int | None = None) -> Table
     for reason in candidate.reasons:
         block.add_row("", Text(f"because {plain(reason)}"))
     block.add_row("", styled(f"loses: {loss_words(candidate.loss)}", "good" if is_free(candidate.loss) else "bad"))
-    if candidate.expected_seconds is not None:
+    if candidate.expected_seconds:  # doing nothing takes no time, and nobody has measured it
         took = duration(timedelta(seconds=candidate.expected_seconds))
         block.add_row("", Text(f"takes: about {took}, from measured rates"))
     for effect in candidate.effects:
