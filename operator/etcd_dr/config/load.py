@@ -53,14 +53,16 @@ def parse_config(text: str, environment: Mapping[str, str], *, subject: str) -> 
         raise ConfigError(str(error), subject=subject) from error
     if not isinstance(document, dict):
         raise ConfigError("must be a mapping with keys such as clusters and stores", subject=subject)
-    apply_environment(document, environment)
+    overrides = apply_environment(document, environment)
     try:
         return Config.model_validate(document)
     except ValidationError as error:
+        told = list(complaints(error))
+        beside = f" What lies over the file: {', '.join(overrides)}." if overrides else ""
         raise ConfigError(
-            f"has {_mistakes(error.error_count())}: {'; '.join(complaints(error))}",
+            f"has {_mistakes(len(told))}: {'; '.join(told)}",
             subject=subject,
-            next_step="Every key is described in docs/configuration.md.",
+            next_step=f"Every key is described in docs/configuration.md.{beside}",
         ) from error
 
 
@@ -68,20 +70,26 @@ def _mistakes(count: int) -> str:
     return "a mistake" if count == 1 else f"{count} mistakes"
 
 
-def apply_environment(document: dict[str, Any], environment: Mapping[str, str]) -> None:
-    """Write the overrides of `environment` into `document`. Raises ConfigError for a name that leads nowhere."""
+def apply_environment(document: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """Write the overrides of `environment` into `document`, and return their names.
+
+    Raises ConfigError for a name that leads nowhere.
+    """
+    overrides = []
     for name in sorted(environment):
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue
         path = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         if path[0] in Config.model_fields:
             _assign(document, path, value=_parse_value(name, environment[name]), name=name)
+            overrides.append(name)
         elif not _NOT_FIELDS.fullmatch(name.removeprefix(ENVIRONMENT_PREFIX)):
             raise ConfigError(
                 "names no configuration field",
                 subject=name,
                 next_step="Write the path of the field with two underscores between parts: ETCD_DR_LOG__LEVEL=debug",
             )
+    return overrides
 
 
 def _parse_value(name: str, text: str) -> object:

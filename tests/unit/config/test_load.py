@@ -152,6 +152,18 @@ def test_environment_lies_over_the_file() -> None:
     assert config.scratch_dir == Path("/scratch")
 
 
+def test_mistake_may_lie_in_the_environment_and_is_counted_once() -> None:
+    """Nobody finds in the file what a variable of the pod has written over it."""
+    error = refused(
+        WHOLE,
+        ETCD_DR_PAGE__ENABLED="true",
+        ETCD_DR_PAGE__PROXY="{trusted_addresses: [nonsense]}",
+    )
+
+    assert "has a mistake: page.proxy.trusted_addresses.0" in error.message
+    assert "ETCD_DR_PAGE__ENABLED, ETCD_DR_PAGE__PROXY" in error.next_step
+
+
 @pytest.mark.parametrize(
     "name",
     ["ETCD_DR_LOGG__LEVEL", "ETCD_DR_CLUSTERS__STAGING__STORE", "ETCD_DR_CLUSTERS__7__STORE", "ETCD_DR_X"],
