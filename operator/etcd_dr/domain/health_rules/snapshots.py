@@ -41,9 +41,12 @@ def marker_damaged(s: Situation) -> Iterator[Finding]:
 
 def never(s: Situation) -> Iterator[Finding]:
     facts = s.snapshots
-    if facts is None or facts.failure is not None or facts.interval is None or facts.newest_proven_at is not None:
+    if facts is None or facts.failure is not None or facts.newest_proven_at is not None:
         return
-    overdue = facts.watching_since is None or s.now - facts.watching_since > 2 * facts.interval
+    # Without a schedule none is late, and nobody shall read "ok" beside an empty store without a word about it.
+    overdue = facts.interval is not None and (
+        facts.watching_since is None or s.now - facts.watching_since > 2 * facts.interval
+    )
     is_critical = overdue and facts.watching_since is not None
     yield Finding(
         "snapshot.never",
@@ -53,7 +56,7 @@ def never(s: Situation) -> Iterator[Finding]:
         evidence={
             "store": facts.store,
             "snapshots": facts.count,
-            "interval_seconds": facts.interval.total_seconds(),
+            "interval_seconds": facts.interval.total_seconds() if facts.interval is not None else None,
             "since": facts.watching_since.isoformat() if facts.watching_since else None,
         },
     )

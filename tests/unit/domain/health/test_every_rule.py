@@ -460,7 +460,7 @@ CASES = [
         None,
         fires=healthy(),
         stored=facts(count=3, newest_proven_at=None),
-        stored_silent=facts(count=0, newest_proven_at=None, interval=None),
+        stored_silent=facts(count=1, interval=None),
         evidence={"snapshots": 3},
     ),
     Case(

@@ -115,6 +115,15 @@ def test_missing_first_snapshot_gets_two_intervals_of_patience(since: object, se
     assert finding.summary == "there is no snapshot yet"
 
 
+def test_empty_store_without_a_schedule_is_told_and_is_no_alarm() -> None:
+    """Nobody said when one is due; but "ok" alone beside a readiness of "no" would be two verdicts on one state."""
+    report = report_on(healthy(), stored=SnapshotFacts("s3://b", interval=None, watching_since=MORNING - 99 * HOUR))
+
+    [finding] = report.by_code("snapshot.never")
+    assert finding.severity is Severity.INFO
+    assert report.exit_status == 0
+
+
 @pytest.mark.parametrize(("offset", "words"), [(3.0, "ahead of"), (-3.0, "behind")])
 def test_direction_of_a_skewed_clock_is_right(offset: float, words: str) -> None:
     """Whoever sets it must know which way; for our own clock it is the other way round."""
