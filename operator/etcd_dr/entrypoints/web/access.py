@@ -39,11 +39,18 @@ class Visitor:
 
 
 class Access:
-    """Answers for each request whether it may pass. `now` returns seconds since 1970."""
+    """Answers for each request whether it may pass. `now` returns seconds since 1970.
 
-    def __init__(self, page: PageSection, now: Callable[[], float]) -> None:
+    `token_lost` is told when the token can no longer be read, once until it can: then the right one is refused as well.
+    """
+
+    def __init__(
+        self, page: PageSection, now: Callable[[], float], *, token_lost: Callable[[ConfigError], object]
+    ) -> None:
         self._page = page
         self._now = now
+        self._token_lost = token_lost
+        self._has_token = True
         self._trusted = [ip_network(text) for text in page.proxy.trusted_addresses] if page.proxy else []
 
     @property
@@ -124,9 +131,14 @@ class Access:
         if self._page.token_file is None:
             return None
         try:
-            return read_token(self._page.token_file)
-        except ConfigError:
+            token = read_token(self._page.token_file)
+        except ConfigError as error:
+            if self._has_token:
+                self._token_lost(error)
+            self._has_token = False
             return None
+        self._has_token = True
+        return token
 
     def _is_session(self, cookie: str, token: str) -> bool:
         ends_at, _, seal = cookie.partition(".")
@@ -142,7 +154,8 @@ def read_token(file: Path) -> str:
             token = opened.read(_LONGEST_TOKEN + 1).strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
-        raise _unusable(file, f"cannot be read: {reason}") from error
+        step = f"Let this process read it; see: ls -l {file}" if isinstance(error, PermissionError) else ""
+        raise _unusable(file, f"cannot be read: {reason}", step) from error
     if len(token) > _LONGEST_TOKEN or not (token.isprintable() and token.isascii()):
         raise _unusable(file, "holds more than one line of ASCII")
     if len(token) < _SHORTEST_TOKEN:
@@ -150,11 +163,11 @@ def read_token(file: Path) -> str:
     return token
 
 
-def _unusable(file: Path, what: str) -> ConfigError:
+def _unusable(file: Path, what: str, next_step: str = "") -> ConfigError:
     return ConfigError(
         what,
         subject=f"page.token_file {file}",
-        next_step=f"Make a new one: openssl rand -hex 32 > {file}",
+        next_step=next_step or f"Make a new one: openssl rand -hex 32 > {file}",
     )
 
 

@@ -6,6 +6,7 @@ from etcd_dr.config.page_model import PageSection
 from etcd_dr.entrypoints.operator.http import HttpServer, bind
 from etcd_dr.entrypoints.web.access import Access
 from etcd_dr.entrypoints.web.site import SiteParts, States, build_site
+from etcd_dr.errors import ConfigError
 from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.events import EventSink
 from etcd_dr.ports.leadership import Leadership
@@ -17,7 +18,8 @@ class StatusPage:
     def __init__(
         self, page: PageSection, states: States, *, leadership: Leadership, clock: Clock, events: EventSink
     ) -> None:
-        access = Access(page, now=lambda: clock.now().timestamp())
+        access = Access(page, now=lambda: clock.now().timestamp(), token_lost=self._tell_lost_token)
+        self._events = events
         access.check()
         site = build_site(
             SiteParts(
@@ -29,7 +31,6 @@ class StatusPage:
                 base_path=page.base_path,
             )
         )
-        self._events = events
         self._address = page.listen.rpartition(":")[0]
         self._path = f"{page.base_path}/"
         self._server = HttpServer(site, bind(page.listen, setting="page.listen"))
@@ -41,6 +42,9 @@ class StatusPage:
     def start(self) -> None:
         self._server.start()
         self._events.emit("page.started", url=self.url)
+
+    def _tell_lost_token(self, error: ConfigError) -> None:
+        self._events.emit("page.token_lost", level="error", error=str(error), next_step=error.next_step)
 
     def stop(self) -> None:
         """Stop serving. Safe to call twice."""

@@ -162,6 +162,19 @@ def test_a_token_that_is_lost_opens_nothing(guarded: PageClient, token_file: Pat
     assert guarded.sign_in(content).status == 401
 
 
+def test_a_token_that_is_lost_is_told_once_until_it_is_back(guarded: PageClient, token_file: Path) -> None:
+    """Whoever is refused with the right token finds out why in the log, and it is not flooded."""
+    for _ in range(2):
+        token_file.unlink()
+        assert [guarded.ask("/", Authorization=f"Bearer {TOKEN}").status for _ in range(3)] == [401] * 3
+        token_file.write_text(TOKEN)
+        assert guarded.ask("/", Authorization=f"Bearer {TOKEN}").status == 200
+
+    told = guarded.events.of("page.token_lost")
+    assert [line.level for line in told] == ["error", "error"]
+    assert str(token_file) in str(told[0].fields["error"])
+
+
 def test_sessions_hold_at_every_replica(guarded: PageClient, token_file: Path) -> None:
     """Two processes with one token and no memory in common."""
     cookie = session_of(guarded)
