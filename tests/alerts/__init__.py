@@ -12,9 +12,10 @@ from alerts.drills import DRILLS
 from alerts.itself import ITSELF
 from alerts.members import MEMBERS
 from alerts.objectives import OBJECTIVES
+from alerts.recovery import RECOVERY
 from alerts.snapshots import SNAPSHOTS
 
-CASES: tuple[Case, ...] = (*SNAPSHOTS, *MEMBERS, *DRILLS, *OBJECTIVES, *ITSELF)
+CASES: tuple[Case, ...] = (*SNAPSHOTS, *MEMBERS, *DRILLS, *RECOVERY, *OBJECTIVES, *ITSELF)
 
 
 def cases_of(alert: str) -> tuple[Case, ...]:

@@ -16,6 +16,7 @@ from etcd_dr.entrypoints.operator.keeper_parts import KeeperDrills, KeeperParts,
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
 from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
+from etcd_dr.entrypoints.operator.recovery_metrics import RecoveryCollector
 from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
 from etcd_dr.entrypoints.operator.tripwire_metrics import TripwireCollector
 from etcd_dr.ports.leadership import Leadership
@@ -54,6 +55,7 @@ class OperatorWorld(SnapshotWorld):
         self.metrics = OperatorMetrics(self.board)
         self.metrics.registry.register(ObjectiveCollector(self.board, self.clock))
         self.metrics.registry.register(TripwireCollector(self.board, self.clock))
+        self.metrics.registry.register(RecoveryCollector(self.board))
         self.metrics.registry.register(ReadinessCollector(self.board, self.clock))
         self.keeper = ClusterKeeper(self._parts())
 

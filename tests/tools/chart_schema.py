@@ -104,6 +104,8 @@ _VALUES = _section(
             storeCriticalMinutes=_COUNT,
             revisionLag=_COUNT,
             databaseFullShare=_NUMBER,
+            recoveryFailedMinutes=_COUNT,
+            recoveryStuckMinutes=_COUNT,
             watchStaleMinutes=_COUNT,
         ),
     ),

@@ -1,7 +1,8 @@
 """What is not as it should be with one cluster, from what is known of it now.
 
 - Every finding of the last health round is one, except those that are only worth reading (`info`).
-- What the rounds do not see is added: runs that fail, older snapshots that are damaged, a drill that failed.
+- What the rounds do not see is added: runs that fail, older snapshots that are damaged, a drill or a
+  recovery that failed.
 - Nothing is a condition because it is not known yet: a process that has just started is silent.
 """
 
@@ -15,6 +16,7 @@ from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.health import HealthReport, Severity
 from etcd_dr.domain.notifications.message import Condition
 from etcd_dr.domain.proof import ProofLevel, ProofResult
+from etcd_dr.domain.recovery.watched import WatchedRecovery, WatchedState
 
 FAILURES_BEFORE_TOLD = 2
 
@@ -30,6 +32,7 @@ _PAGES = {
     "members.diverged": "divergence",
     "objective": "objectives",
     "quorum": "quorum",
+    "recovery": "recovery",
     "snapshot": "snapshots",
     "store": "store",
 }
@@ -44,12 +47,14 @@ class Standing:
     catalogue: Catalogue | None = None
     failures: int = 0
     last_failure: Failure | None = None
+    recovery: WatchedRecovery | None = None
 
 
 def conditions_of(standing: Standing) -> tuple[Condition, ...]:
     """Return everything that is wrong, worst first; each identity once."""
     found: dict[tuple[str, str, str], Condition] = {}
-    for condition in (*_findings(standing.report), *_runs(standing), *_stored(standing.catalogue)):
+    told = (*_findings(standing.report), *_runs(standing), *_recovery(standing), *_stored(standing.catalogue))
+    for condition in told:
         found.setdefault(condition.identity, condition)
     return tuple(sorted(found.values(), key=lambda c: -c.severity.rank))
 
@@ -76,6 +81,14 @@ def _runs(standing: Standing) -> Iterator[Condition]:
             Severity.WARNING,
             f"{standing.failures} snapshot runs in a row failed: {failure.message}",
             failure.next_step or "See what a save says: etcd-dr snapshot save",
+        )
+
+
+def _recovery(standing: Standing) -> Iterator[Condition]:
+    recovery = standing.recovery
+    if recovery is not None and recovery.state is WatchedState.FAILED:
+        yield Condition(
+            "recovery.failed", Severity.CRITICAL, recovery.summary, recovery.next_step, about=recovery.recovery_id
         )
 
 

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from etcd_dr.domain.answer import Failure
+from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
 from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.health import HealthReport
 from etcd_dr.domain.key_count import KeyReading
 from etcd_dr.domain.objectives import Objectives
 from etcd_dr.domain.readiness.facts import ReadinessTerms
+from etcd_dr.domain.recovery.watched import WatchedRecovery
 from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.domain.tripwire import TripwireTerms
 from etcd_dr.ports.object_store import StoreGuarantees
@@ -30,7 +31,7 @@ class ClusterState:
     `schedule_jitter` later. `drill_max_age`: how old the last good drill may be; None: nobody said. `terms`: what its
     readiness is judged by. `objectives` and `policy` are the configuration's; `watching_since`: since when snapshots
     are due. `tripwire` None: keys are not watched; `keys` is the last count, `keys_failure` why they may not be
-    counted. `failures` counts failed scheduled runs in a row.
+    counted. `recovery` is the one that is under way or ended lately. `failures` counts failed scheduled runs in a row.
     """
 
     cluster: str
@@ -50,6 +51,7 @@ class ClusterState:
     catalogue_read_at: datetime | None = None
     store_failure: Failure | None = None
     store_was_asked: bool = False
+    recovery: Answer[WatchedRecovery] = NOT_ASKED
     guarantees: StoreGuarantees | None = None
     next_start_at: datetime | None = None
     failures: int = 0

@@ -1,4 +1,4 @@
-"""Reads the catalogue of one cluster onto the board, and tells the health rules what it says."""
+"""Reads the catalogue of one cluster and the recovery of the moment onto the board, and tells the health rules what it says."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from etcd_dr.entrypoints.operator.tripwire_metrics import trip_of
 from etcd_dr.errors import EtcdDrError
 from etcd_dr.workflows.claim_prefix import look_at_marker
 from etcd_dr.workflows.read_catalogue import RecordCache, read_catalogue
+from etcd_dr.workflows.recovery.watch_recovery import RecoveryWatch
 
 
 class CatalogueReader:
@@ -20,6 +21,7 @@ class CatalogueReader:
         self._parts = parts
         self._records = RecordCache()
         self._marker: Answer[ClusterMarker] = NOT_ASKED
+        self._recovery = RecoveryWatch(parts.store, parts.layout)
 
     def read(self) -> Catalogue:
         """Read the catalogue and put it on the board; a failure goes there too, beside the last good one.
@@ -37,6 +39,7 @@ class CatalogueReader:
             parts.cluster,
             catalogue=catalogue,
             catalogue_read_at=parts.surroundings.clock.now(),
+            recovery=self._recovery.look(now=parts.surroundings.clock.now()),
             store_was_asked=True,
             store_failure=None,
             watching_since=self._marker.value.created_at if self._marker.value is not None else None,

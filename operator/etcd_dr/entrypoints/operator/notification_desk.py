@@ -30,7 +30,7 @@ from etcd_dr.ports.events import EventSink
 from etcd_dr.ports.leadership import Leadership, LeadershipMode
 from etcd_dr.ports.notifier import Notifier
 
-_HEARD_OF = ("report", "catalogue", "failures", "last_failure")
+_HEARD_OF = ("report", "catalogue", "failures", "last_failure", "recovery")
 _QUEUED_AT_MOST = 100
 _LONGEST_WAIT_SECONDS = 60.0
 _SHORTEST_WAIT_SECONDS = 0.05
@@ -247,7 +247,11 @@ def make_desk(
 
 def _standing(state: ClusterState) -> Standing:
     return Standing(
-        report=state.report, catalogue=state.catalogue, failures=state.failures, last_failure=state.last_failure
+        report=state.report,
+        catalogue=state.catalogue,
+        failures=state.failures,
+        last_failure=state.last_failure,
+        recovery=state.recovery.value,
     )
 
 

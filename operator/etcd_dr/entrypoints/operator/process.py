@@ -39,6 +39,7 @@ from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.entrypoints.operator.notification_desk import make_desk, speaks_of
 from etcd_dr.entrypoints.operator.objective_metrics import ObjectiveCollector
 from etcd_dr.entrypoints.operator.readiness import ReadinessCollector
+from etcd_dr.entrypoints.operator.recovery_metrics import RecoveryCollector
 from etcd_dr.entrypoints.operator.requests import make_clerk
 from etcd_dr.entrypoints.operator.triggers import CronSlotTrigger, SteadyTrigger
 from etcd_dr.entrypoints.operator.tripwire_metrics import TripwireCollector
@@ -96,6 +97,7 @@ class OperatorProcess:
         self.metrics.registry.register(ReadinessCollector(self.board, surroundings.clock))
         self.metrics.registry.register(ObjectiveCollector(self.board, surroundings.clock))
         self.metrics.registry.register(TripwireCollector(self.board, surroundings.clock))
+        self.metrics.registry.register(RecoveryCollector(self.board))
         self.leadership = make_leadership(config.kubernetes, self._targets, surroundings, look=self._look_now)
         self.metrics.registry.register(LeadershipCollector(self.leadership))
         self._scheduler = _make_scheduler(config)

@@ -33,6 +33,7 @@ def cluster_document(state: ClusterState, *, now: datetime) -> dict[str, Any]:
         "health": health_document(state.report) if state.report else None,
         "schedule": _schedule(state),
         "store": _store(state),
+        "recovery": _recovery(state),
         "snapshots": [snapshot_document(snapshot) for snapshot in snapshots],
         "drills": [{"snapshot_id": str(s.id), "proof": proof_document(p)} for s, p in drilled],
     }
@@ -65,6 +66,22 @@ def _store(state: ClusterState) -> dict[str, Any]:
         "read_at": time_document(state.catalogue_read_at) if state.catalogue_read_at else None,
         "failure": _failure(state.store_failure),
         "put_if_absent": state.guarantees.put_if_absent if state.guarantees else None,
+    }
+
+
+def _recovery(state: ClusterState) -> dict[str, Any] | None:
+    recovery = state.recovery.value
+    if recovery is None:
+        return None
+    return {
+        "recovery_id": recovery.recovery_id,
+        "state": recovery.state.value,
+        "changed_at": time_document(recovery.changed_at),
+        "begun_at": time_document(recovery.begun_at) if recovery.begun_at else None,
+        "by": recovery.by,
+        "step": recovery.step,
+        "detail": recovery.detail,
+        "next_step": recovery.next_step,
     }
 
 

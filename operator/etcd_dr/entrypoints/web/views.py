@@ -13,6 +13,7 @@ from etcd_dr.domain.member_health import MemberHealth, MemberRole
 from etcd_dr.domain.proof import Proof, ProofLevel
 from etcd_dr.domain.quorum import QuorumVerdict
 from etcd_dr.domain.readiness.verdict import Readiness, Recoverable
+from etcd_dr.domain.recovery.watched import WatchedRecovery, WatchedState
 from etcd_dr.entrypoints.operator.board import ClusterState
 from etcd_dr.entrypoints.operator.readiness import readiness_of
 from etcd_dr.entrypoints.web.timeline import Timeline, kind_of, timeline_of
@@ -36,13 +37,14 @@ QUORUM_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class ClusterRow:
-    """One cluster of the overview."""
+    """One cluster of the overview. `recovery_sign` empty: there is no recovery to tell of."""
 
     state: ClusterState
     readiness: Readiness
     quorum_sign: str
     quorum_words: str
     severity: str
+    recovery_sign: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,16 @@ def _row(state: ClusterState, now: datetime) -> ClusterRow:
         quorum_sign=_QUORUM_SIGNS[verdict] if verdict else "unknown",
         quorum_words=QUORUM_WORDS[verdict] if verdict else "not looked at yet",
         severity=report.severity.value if report else Severity.UNKNOWN.value,
+        recovery_sign=_recovery_sign(state.recovery.value),
     )
+
+
+def _recovery_sign(recovery: WatchedRecovery | None) -> str:
+    if recovery is None:
+        return ""
+    if recovery.state.is_over:
+        return "note"
+    return "no" if recovery.state is WatchedState.FAILED else "yes-but"
 
 
 def _member_row(member: MemberHealth) -> MemberRow:

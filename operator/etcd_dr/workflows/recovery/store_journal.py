@@ -15,6 +15,7 @@ from etcd_dr.domain.recovery.record import (
     MAX_ENTRY_BYTES,
     MAX_PLAN_BYTES,
     checked_entries,
+    damaged,
     entry_name,
     entry_number,
     is_recovery_id,
@@ -25,17 +26,31 @@ from etcd_dr.domain.recovery.record import (
 )
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.errors import Busy, ObjectExists, ObjectMissing, UsageError
-from etcd_dr.ports.object_store import ObjectStore
+from etcd_dr.ports.object_store import ObjectStore, StoredObject
+from etcd_dr.workflows.read_catalogue import RecordCache
 
 _PARALLEL_READS = 8
 
 
 class StoreJournal:
-    """Implements ports.journal_store.JournalStore in an object store."""
+    """Implements ports.journal_store.JournalStore in an object store.
 
-    def __init__(self, store: ObjectStore, layout: ClusterLayout) -> None:
+    For somebody who looks again and again: `cache` remembers entries, and a journal of more than
+    `most_entries` is damaged.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        layout: ClusterLayout,
+        *,
+        cache: RecordCache | None = None,
+        most_entries: int | None = None,
+    ) -> None:
         self._store = store
         self._layout = layout
+        self._cache = cache
+        self._most_entries = most_entries
 
     @property
     def place(self) -> str:
@@ -63,8 +78,10 @@ class StoreJournal:
 
     def entries(self, recovery_id: str) -> tuple[JournalEntry, ...]:
         folder = f"{self._folder(recovery_id)}journal/"
-        keys = [stored.key for stored in self._store.list(folder)]
-        numbered = [key for key in keys if entry_number(key.removeprefix(folder)) is not None]
+        listed = self._store.list(folder)
+        numbered = [stored for stored in listed if entry_number(stored.key.removeprefix(folder)) is not None]
+        if self._most_entries is not None and len(numbered) > self._most_entries:
+            raise damaged(f"{len(numbered)} entries are more than any recovery writes", subject=self._store.url(folder))
         with ThreadPoolExecutor(_PARALLEL_READS, thread_name_prefix="journal") as pool:
             found = list(pool.map(self._entry, numbered))
         return checked_entries(found, recovery_id=recovery_id, subject=self._store.url(folder))
@@ -78,8 +95,15 @@ class StoreJournal:
             raise UsageError("is not the name of a report", subject=name[:80])
         self._store.put(f"{self._folder(recovery_id)}{name}", body, if_absent=False)
 
-    def _entry(self, key: str) -> JournalEntry:
-        return parse_entry(self._store.get(key, limit_bytes=MAX_ENTRY_BYTES), subject=self._store.url(key))
+    def _entry(self, stored: StoredObject) -> JournalEntry:
+        known = self._cache.get(stored) if self._cache is not None else None
+        if isinstance(known, JournalEntry):
+            return known
+        body = self._store.get(stored.key, limit_bytes=MAX_ENTRY_BYTES)
+        entry = parse_entry(body, subject=self._store.url(stored.key))
+        if self._cache is not None:
+            self._cache.put(stored, entry)
+        return entry
 
     def _folder(self, recovery_id: str) -> str:
         if not is_recovery_id(recovery_id):

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from etcd_dr.domain.answer import Failure
+from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.domain.health import Finding, Severity
 from etcd_dr.domain.member_health import MemberHealth, MemberRole
 from etcd_dr.domain.proof import ProofResult
+from etcd_dr.domain.recovery.watched import WatchedRecovery, WatchedState
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
 from etcd_dr.ports.leadership import LeadershipMode, Standing
 from fakes.catalogue import catalogue_of, snapshot
@@ -156,6 +157,9 @@ def hostile_board() -> StatusBoard:
                 store_failure=failure,
                 failures=1,
                 last_failure=failure,
+                recovery=Answer(
+                    WatchedRecovery(HOSTILE, WatchedState.FAILED, NOW, by=HOSTILE, step=HOSTILE, detail=HOSTILE)
+                ),
             )
         ]
     )
@@ -173,6 +177,23 @@ def test_hostile_names_are_harmless(path: str) -> None:
     assert "\x1b" not in page
     assert "\u202e" not in page
     assert "\\u202e" in page or path == "/"
+
+
+def test_recovery_that_failed_is_told_with_the_ways_on_and_back() -> None:
+    """On the page of the cluster, on the overview, and in JSON; without one there is no line."""
+    board, _ = made_up_board()
+    failed = WatchedRecovery("r1", WatchedState.FAILED, NOW, by="alice@home", step="start-m2", detail="it exited")
+    quiet, bent = board.of("staging"), replace(board.of("prod"), recovery=Answer(failed))
+    with served(StatusBoard([bent, quiet])) as client:
+        page, overview, other = (client.ask(path).body for path in ("/clusters/prod", "/", "/clusters/staging"))
+        document = json.loads(client.ask("/api/v1/clusters/prod").body)
+
+    assert "step start-m2 failed: it exited" in text_of(page)
+    assert "etcd-dr recover resume r1" in text_of(page).replace(" --cluster prod", "")
+    assert "etcd-dr recover abort r1" in text_of(page).replace(" --cluster prod", "")
+    assert "step start-m2 failed" in text_of(overview)
+    assert (document["recovery"]["state"], document["recovery"]["step"]) == ("failed", "start-m2")
+    assert 'id="recovery"' not in other
 
 
 def test_json_says_the_same(client: PageClient) -> None:
