@@ -93,7 +93,9 @@ class HealthWatch:
             if identity not in now:
                 self._emit("health.cleared", finding)
         self._raised = now
-        self._events.emit("health.checked", level=_LEVELS[report.severity] if is_news else "info", **report.log_fields())
+        self._events.emit(
+            "health.checked", level=_LEVELS[report.severity] if is_news else "info", **report.log_fields()
+        )
 
     def _emit(self, event: str, finding: Finding) -> None:
         is_cleared = event == "health.cleared"
