@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,33 @@ import pexpect
 import pytest
 
 from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.domain.recovery.record import RecoveryLock, record_bytes
 from real.recovering_nodes import Nodes
 from scenarios.documented_json import differences, examples
 
 FreshCluster = Callable[..., LocalCluster]
+
+
+def test_lock_of_a_recovery_that_never_began_is_released_by_an_abort(
+    shared_cluster: LocalCluster, tmp_path: Path
+) -> None:
+    """Its run was killed before it kept a plan; nobody else could begin one otherwise."""
+    world = Nodes(shared_cluster, tmp_path)
+    recovery_id = "20260820T030000Z-0123456789ab"
+    lock = RecoveryLock(recovery_id=recovery_id, by="bob@office", place="/elsewhere", since=datetime.now(UTC))
+    kept = tmp_path / "store" / "v1" / "prod" / "recoveries" / "lock.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(record_bytes(lock))
+
+    unasked = world.cli("recover", "abort", recovery_id)
+    still_there = kept.exists()
+    done = world.cli("recover", "abort", recovery_id, "--yes")
+
+    assert unasked.status == 64
+    assert still_there
+    assert done.status == 0, done.err
+    assert "bob@office" in done.out
+    assert not kept.exists()
 
 
 @pytest.fixture

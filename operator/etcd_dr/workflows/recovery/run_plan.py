@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from etcd_dr.domain.recovery.journal import EntryKind, RecoveryState
 from etcd_dr.domain.recovery.plan import Plan
+from etcd_dr.domain.recovery.record import RecoveryLock
 from etcd_dr.errors import RecoveryError, UsageError
 from etcd_dr.workflows.recovery.hold_lock import read_lock, release_lock
 from etcd_dr.workflows.recovery.record_progress import OnEntry
@@ -20,7 +21,16 @@ from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 from etcd_dr.workflows.recovery.recovery_run import FactsNow, RecoveryOutcome, opened_run
 from etcd_dr.workflows.recovery.run_phases import take_steps_back
 
-__all__ = ["FactsNow", "RecoveryOutcome", "abort_recovery", "known_plan", "resume_recovery", "run_plan"]
+__all__ = [
+    "FactsNow",
+    "RecoveryOutcome",
+    "abort_recovery",
+    "free_what_never_began",
+    "known_plan",
+    "lock_without_plan",
+    "resume_recovery",
+    "run_plan",
+]
 
 
 def run_plan(
@@ -81,7 +91,7 @@ def abort_recovery(
     What cannot be taken back (the store's marker keeps both cluster ids, a snapshot stays) is in the warnings. Raises
     UsageError for a finished recovery, otherwise as `run_plan` does.
     """
-    _free_what_never_began(recovery_id, ports)
+    free_what_never_began(recovery_id, ports)
     plan = known_plan(recovery_id, ports)
     with opened_run(plan, ports, by=by, take_over=take_over, on_entry=on_entry) as run:
         state = run.recorder.progress.state
@@ -102,13 +112,20 @@ def abort_recovery(
         return run.end()
 
 
-def _free_what_never_began(recovery_id: str, ports: RecoveryPorts) -> None:
-    """Release the lock of a run that was killed before it could keep its plan: nothing was done by it."""
+def lock_without_plan(recovery_id: str, ports: RecoveryPorts) -> RecoveryLock | None:
+    """Return the lock that a run took and was killed before it could keep its plan; None where there is none."""
     store = ports.shared_store
-    if store is not None and ports.journal.plan(recovery_id) is None:
-        held = read_lock(store, ports.layout)
-        if held is not None and held.recovery_id == recovery_id:
-            release_lock(store, ports.layout, held.model_copy(update={"released_at": ports.clock.now()}))
+    if store is None or ports.journal.plan(recovery_id) is not None:
+        return None
+    held = read_lock(store, ports.layout)
+    return held if held is not None and held.recovery_id == recovery_id else None
+
+
+def free_what_never_began(recovery_id: str, ports: RecoveryPorts) -> None:
+    """Release the lock of a run that was killed before it could keep its plan: nothing was done by it."""
+    store, held = ports.shared_store, lock_without_plan(recovery_id, ports)
+    if store is not None and held is not None:
+        release_lock(store, ports.layout, held.model_copy(update={"released_at": ports.clock.now()}))
 
 
 def _was_begun(recovery_id: str, state: RecoveryState) -> UsageError:

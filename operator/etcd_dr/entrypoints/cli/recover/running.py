@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from etcd_dr.bootstrap.recovery import recoveries_dir
-from etcd_dr.domain.recovery.journal import JournalEntry, JournalProgress
+from etcd_dr.domain.recovery.journal import JournalEntry, JournalProgress, RecoveryState
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.plan_file import MAX_PLAN_BYTES, parse_plan
+from etcd_dr.domain.recovery.record import RecoveryLock
 from etcd_dr.domain.recovery.wishes import NO_WISHES
 from etcd_dr.entrypoints.cli.confirmation import Yes, confirm
 from etcd_dr.entrypoints.cli.recover.documents import outcome_document, status_document
@@ -44,7 +45,16 @@ from etcd_dr.entrypoints.cli.terminal import Screen
 from etcd_dr.entrypoints.cli.who import whoami
 from etcd_dr.errors import FileUnreadable, UsageError
 from etcd_dr.workflows.recovery.read_recoveries import read_recoveries, read_recovery
-from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, abort_recovery, known_plan, resume_recovery, run_plan
+from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
+from etcd_dr.workflows.recovery.run_plan import (
+    RecoveryOutcome,
+    abort_recovery,
+    free_what_never_began,
+    known_plan,
+    lock_without_plan,
+    resume_recovery,
+    run_plan,
+)
 from etcd_dr.workflows.recovery.talos_look import PLATFORM as TALOS
 
 Which = Annotated[
@@ -163,6 +173,10 @@ def abort(
     with open_session(run, state_dir=state_dir, without_store=without_store) as session:
         ports = session.ports()
         recovery_id = only_unfinished(ports.journal, recovery)
+        left = lock_without_plan(recovery_id, ports)
+        if left is not None:
+            _release(run, ports, left, yes=yes)
+            return
         made = known_plan(recovery_id, ports)
         confirm(
             run,
@@ -192,6 +206,18 @@ def status(run: Run, *, recovery: Which = None, state_dir: StateDir = None) -> N
             return
         one = read_recovery(only_unfinished(journal, recovery), journal, store=session.store, layout=session.layout)
         run.answer(status_document(one), table=lambda: draw(run.screen, status_page(one, now=now)))
+
+
+def _release(run: Run, ports: RecoveryPorts, left: RecoveryLock, *, yes: bool) -> None:
+    """Release a lock whose recovery never began, so that another one may."""
+    said = f"recovery {left.recovery_id} never began: the lock that {left.by} took from {left.place} is released"
+    cluster = ports.layout.cluster
+    confirm(run, said, cluster=cluster, yes=yes)
+    free_what_never_began(left.recovery_id, ports)
+    run.answer(
+        {"recovery_id": left.recovery_id, "cluster": cluster, "state": RecoveryState.ABORTED.value, "warnings": [said]},
+        table=lambda: run.screen.line(said),
+    )
 
 
 def _what_abort_does(plan: Plan) -> str:
