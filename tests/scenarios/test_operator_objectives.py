@@ -20,7 +20,7 @@ class PromisingWorld(OperatorWorld):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self.objectives = Objectives(rpo=RPO, rpo_share=0.7)
+        self.objectives = Objectives(rpo=RPO, rpo_share=0.7, window=timedelta(hours=4))
         self.restart()
         self.keeper.look_at_schedule()
 

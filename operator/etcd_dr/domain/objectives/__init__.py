@@ -79,7 +79,7 @@ def judge_objectives(
         cluster=catalogue.cluster,
         at=now,
         objectives=objectives,
-        rpo=judge_rpo(catalogue, objectives.rpo, now=now, outlook=outlook),
+        rpo=judge_rpo(catalogue, objectives.rpo, now=now, outlook=outlook, watching_since=watching_since),
         rto=judge_rto(catalogue, objectives.rto),
         history=history,
     )

@@ -16,7 +16,8 @@ from etcd_dr.domain.objectives.status import AT_RISK_SHARE, ObjectiveStatus, exc
 
 _RECENT = 5
 _SNAPSHOT_IN_TIME = "Take one before that: etcd-dr snapshot save; if it is so every day, make schedule.cron closer"
-_SNAPSHOT_NOW = "Take one now: etcd-dr snapshot save; then see why the schedule does not: etcd-dr health"
+_SNAPSHOT_NOW = "Take one now: etcd-dr snapshot save"
+_SCHEDULE_DOES_NOT = "; then see why the schedule does not: etcd-dr health"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,25 @@ class RpoStanding:
 
 
 def judge_rpo(
-    catalogue: Catalogue, objective: timedelta | None, *, now: datetime, outlook: Outlook | None = None
+    catalogue: Catalogue,
+    objective: timedelta | None,
+    *,
+    now: datetime,
+    outlook: Outlook | None = None,
+    watching_since: datetime | None = None,
 ) -> RpoStanding:
-    """Return how much would be lost now, and whether that is within the objective."""
+    """Return how much would be lost now, and whether that is within the objective.
+
+    `watching_since`: since when snapshots were due; None: there was no first one yet. A store without a proven snapshot
+    breaks the objective only when as much time has passed since then: nobody is woken by an installation.
+    """
     ahead = outlook or Outlook()
     newest = catalogue.newest_proven
     takes = snapshot_takes(catalogue)
     schedule_takes = ahead.longest_gap + takes if ahead.longest_gap is not None else None
     if newest is None:
-        return _nothing_proven(objective, schedule_takes)
+        is_new = objective is None or watching_since is None or now - watching_since <= objective
+        return _nothing_proven(objective, schedule_takes, is_new=is_new)
     age = max(now - newest.taken_at, timedelta(0))
     ready_at = max(ahead.next_start_at, now) + takes if ahead.next_start_at is not None else None
     projected = ready_at - newest.taken_at if ready_at is not None else None
@@ -71,7 +82,7 @@ def judge_rpo(
     return RpoStanding(
         status=status,
         reason=reason,
-        next_step=_next_step(status, failures=ahead.failures),
+        next_step=_next_step(status, ahead),
         objective=objective,
         snapshot_id=str(newest.id),
         taken_at=newest.taken_at,
@@ -82,10 +93,12 @@ def judge_rpo(
     )
 
 
-def _next_step(status: ObjectiveStatus, *, failures: int) -> str:
-    if status is ObjectiveStatus.AT_RISK and not failures:
+def _next_step(status: ObjectiveStatus, ahead: Outlook) -> str:
+    if status is ObjectiveStatus.AT_RISK and not ahead.failures:
         return _SNAPSHOT_IN_TIME
-    return _SNAPSHOT_NOW if status in (ObjectiveStatus.AT_RISK, ObjectiveStatus.BROKEN) else ""
+    if status not in (ObjectiveStatus.AT_RISK, ObjectiveStatus.BROKEN):
+        return ""
+    return _SNAPSHOT_NOW + (_SCHEDULE_DOES_NOT if ahead.longest_gap is not None else "")
 
 
 def snapshot_takes(catalogue: Catalogue) -> timedelta:
@@ -95,11 +108,12 @@ def snapshot_takes(catalogue: Catalogue) -> timedelta:
     return timedelta(seconds=median(seconds)) if seconds else timedelta(0)
 
 
-def _nothing_proven(objective: timedelta | None, schedule_takes: timedelta | None) -> RpoStanding:
+def _nothing_proven(objective: timedelta | None, schedule_takes: timedelta | None, *, is_new: bool) -> RpoStanding:
+    status = ObjectiveStatus.AT_RISK if is_new else ObjectiveStatus.BROKEN
     return RpoStanding(
-        ObjectiveStatus.UNSET if objective is None else ObjectiveStatus.BROKEN,
+        ObjectiveStatus.UNSET if objective is None else status,
         "no snapshot is proven, so everything would be lost",
-        _SNAPSHOT_NOW,
+        _SNAPSHOT_NOW + (_SCHEDULE_DOES_NOT if schedule_takes is not None and not is_new else ""),
         objective=objective,
         schedule_takes=schedule_takes,
     )

@@ -25,10 +25,11 @@ _BucketStart = Callable[[datetime], datetime]
 @dataclass(frozen=True, slots=True)
 class RpoHistory:
     """How the window went, from `since` to the moment of asking. `worst` is the longest loss that is certain;
-    `breaches` how often the objective was missed. `share_wanted` of the time it is meant to be kept."""
+    `breaches` how often the objective was missed. `share_wanted` of the `window` it is meant to be kept."""
 
     objective: timedelta
     share_wanted: float
+    window: timedelta
     since: datetime
     until: datetime
     kept: timedelta = _NOTHING
@@ -51,8 +52,11 @@ class RpoHistory:
 
     @property
     def allowed(self) -> timedelta:
-        """How long the objective may be missed in as much time as is known."""
-        return (1.0 - self.share_wanted) * (self.kept + self.missed)
+        """How long the objective may be missed in a whole window, also where less of it is known.
+
+        By the known time alone, a new installation would have overdrawn its budget with its first minute.
+        """
+        return (1.0 - self.share_wanted) * self.window
 
     @property
     def budget_left(self) -> float | None:
@@ -105,7 +109,7 @@ def rpo_history(
             worst = max(worst, span.end - span.taken_at)
         elif sure_until > limit:
             worst = max(worst, sure_until - span.taken_at)
-    return RpoHistory(objective, share_wanted, since, now, kept, missed, unknown, worst, breaches)
+    return RpoHistory(objective, share_wanted, window, since, now, kept, missed, unknown, worst, breaches)
 
 
 @dataclass(frozen=True, slots=True)

@@ -536,8 +536,12 @@ CASES = [
         W,
         None,
         fires=healthy(),
-        stored=facts(objectives=standing(HOUR, 4 * HOUR, objectives=Objectives(rpo=2 * HOUR, rpo_share=0.75))),
-        stored_silent=facts(objectives=standing(HOUR, 4 * HOUR, objectives=Objectives(rpo=2 * HOUR, rpo_share=0.74))),
+        stored=facts(
+            objectives=standing(HOUR, 4 * HOUR, objectives=Objectives(rpo=2 * HOUR, rpo_share=0.75, window=4 * HOUR))
+        ),
+        stored_silent=facts(
+            objectives=standing(HOUR, 4 * HOUR, objectives=Objectives(rpo=2 * HOUR, rpo_share=0.74, window=4 * HOUR))
+        ),
         evidence={"missed_seconds": 3600, "breaches": 1},
     ),
     Case(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from etcd_dr.domain.objectives.rpo import Outlook, RpoStanding, judge_rpo
 from etcd_dr.domain.objectives.status import ObjectiveStatus, exceeding_text, time_text
 from fakes.catalogue import catalogue_of, moment, snapshot
@@ -97,11 +99,23 @@ def test_schedule_that_cannot_meet_the_objective_is_known_from_the_start() -> No
     assert not enough.schedule_is_too_slow
 
 
-def test_nothing_proven_breaks_any_objective() -> None:
-    """There is no age to tell."""
-    standing = judge_rpo(catalogue_of(), HOUR, now=moment("2026-08-20 03:00"))
+@pytest.mark.parametrize(
+    ("since", "status"),
+    [
+        (None, ObjectiveStatus.AT_RISK),
+        ("2026-08-20 02:00", ObjectiveStatus.AT_RISK),
+        ("2026-08-20 01:59", ObjectiveStatus.BROKEN),
+    ],
+)
+def test_nothing_proven_breaks_an_objective_once_there_was_time_for_it(
+    since: str | None, status: ObjectiveStatus
+) -> None:
+    """There is no age to tell; an installation that has just begun wakes nobody."""
+    standing = judge_rpo(
+        catalogue_of(), HOUR, now=moment("2026-08-20 03:00"), watching_since=moment(since) if since else None
+    )
 
-    assert standing.status is ObjectiveStatus.BROKEN
+    assert standing.status is status
     assert standing.age is None
 
 

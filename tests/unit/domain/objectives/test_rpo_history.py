@@ -58,11 +58,19 @@ def test_budget_is_what_may_be_missed_less_what_was() -> None:
     """Of 100 hours at 90 % ten may be missed; four were."""
     times = [f"2026-08-{1 + h // 24:02} {h % 24:02}:00" for h in (*range(0, 51, 2), *range(56, 99, 2))]
 
-    kept = told(*times, at="2026-08-05 04:00")
+    kept = told(*times, at="2026-08-05 04:00", window=100 * HOUR)
 
     assert kept.missed == 4 * HOUR
     assert kept.allowed == 10 * HOUR
     assert kept.budget_left == pytest.approx(0.6)
+
+
+def test_first_minutes_do_not_spend_a_month() -> None:
+    """The budget is that of the whole window, however little of it has gone by."""
+    kept = told("2026-08-20 00:00", "2026-08-20 05:00", at="2026-08-20 06:00")
+
+    assert kept.allowed == 3 * DAY
+    assert kept.budget_left == pytest.approx(1 - 3 / 72)
 
 
 def test_snapshot_helps_from_the_moment_it_is_finished() -> None:
