@@ -9,6 +9,7 @@ from pydantic import Field
 from etcd_dr.config.duration import PositiveDuration
 from etcd_dr.config.fields import FilePath, Section
 from etcd_dr.config.lease_model import LeaseSection
+from etcd_dr.domain.request import NAMESPACE_PATTERN
 
 
 class KubernetesSection(Section):
@@ -18,7 +19,7 @@ class KubernetesSection(Section):
     """A kubeconfig file; unset: the service account of the pod."""
     context: str | None = None
     """A context of that file; unset: its current one."""
-    namespace: str | None = None
+    namespace: str | None = Field(default=None, pattern=NAMESPACE_PATTERN)
     """The namespace of requests, records and leases; unset: the pod's own, or the context's."""
     requests: bool = True
     """Carry out EtcdSnapshot and EtcdDrill resources of that namespace, for the clusters of this file."""

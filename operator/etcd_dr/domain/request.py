@@ -20,6 +20,9 @@ from etcd_dr.domain.answer import Failure
 UID_LABEL = "request-uid"
 """The label of a manifest that says for which request it was taken."""
 
+NAMESPACE_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""What the name of a namespace looks like (RFC 1123 label); anything else would bend the path of a call to the API."""
+
 
 class RequestKind(StrEnum):
     SNAPSHOT = "EtcdSnapshot"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from etcd_dr.bootstrap.requests import personal_desk
-from etcd_dr.domain.request import DrillAnswer, Request, RequestKind, RequestPhase, SnapshotAnswer, Wish
+from etcd_dr.domain.request import (
+    NAMESPACE_PATTERN,
+    DrillAnswer,
+    Request,
+    RequestKind,
+    RequestPhase,
+    SnapshotAnswer,
+    Wish,
+)
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.tables import draw, facts
 from etcd_dr.errors import Busy, ProofFailed, RequestFailed, UsageError
@@ -88,6 +97,8 @@ def _cluster(run: Run) -> str:
 
 def _ask(run: Run, wish: Wish, place: tuple[str | None, str | None, str | None], *, seconds: float) -> int:
     kubeconfig, context, namespace = place
+    if namespace is not None and not re.match(NAMESPACE_PATTERN, namespace):
+        raise UsageError(f"{namespace!r} is not the name of a namespace", subject="--namespace")
     file = Path(kubeconfig or run.environment.get("KUBECONFIG") or Path.home() / ".kube" / "config")
     surroundings = run.surroundings()
     with closing(personal_desk(file, context, namespace, surroundings)) as desk:
