@@ -36,6 +36,7 @@ def test_lock_of_a_recovery_that_never_began_is_released_by_an_abort(
     done = world.cli("recover", "abort", recovery_id, "--yes")
 
     assert unasked.status == 64
+    assert "etcd-dr recover status" in unasked.err
     assert still_there
     assert done.status == 0, done.err
     assert "bob@office" in done.out

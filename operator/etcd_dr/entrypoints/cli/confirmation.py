@@ -16,8 +16,8 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for the cluster's name.")]
 
 
-def confirm(run: Run, what: str, *, cluster: str, yes: bool) -> None:
-    """Return once it is certain that `what` is wanted for `cluster`.
+def confirm(run: Run, what: str, *, cluster: str, yes: bool, look_first: str = "with --dry-run") -> None:
+    """Return once it is certain that `what` is wanted for `cluster`. `look_first` says how to see it beforehand.
 
     Raises Cancelled for another name, UsageError where nobody can be asked.
     """
@@ -27,7 +27,7 @@ def confirm(run: Run, what: str, *, cluster: str, yes: bool) -> None:
         raise UsageError(
             f"needs to be confirmed, and nobody can be asked here: {what}",
             subject=cluster,
-            next_step="Look first with --dry-run, then add --yes.",
+            next_step=f"Look first {look_first}, then add --yes.",
         )
     screen = Screen(run.stderr)
     screen.write(f"{plain(what)}.\nType the name of the cluster ({cluster}) to go on: ")
@@ -35,5 +35,5 @@ def confirm(run: Run, what: str, *, cluster: str, yes: bool) -> None:
         raise Cancelled(
             "was not confirmed, so nothing was changed",
             subject=cluster,
-            next_step=f"Run it again and type {cluster}, or look first with --dry-run.",
+            next_step=f"Run it again and type {cluster}, or look first {look_first}.",
         )

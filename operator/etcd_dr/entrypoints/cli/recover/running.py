@@ -57,6 +57,7 @@ from etcd_dr.workflows.recovery.run_plan import (
 )
 from etcd_dr.workflows.recovery.talos_look import PLATFORM as TALOS
 
+_LOOK_FIRST = "at where it stands: etcd-dr recover status"
 Which = Annotated[
     str | None,
     typer.Argument(
@@ -183,6 +184,7 @@ def abort(
             f"recovery {recovery_id} is {_what_abort_does(made)}",
             cluster=made.cluster,
             yes=yes,
+            look_first=_LOOK_FIRST,
         )
         page = RunPage(Screen(run.stderr), made)
         outcome = abort_recovery(recovery_id, ports, by=whoami(), take_over=take_over, on_entry=_told(run, page))
@@ -212,7 +214,7 @@ def _release(run: Run, ports: RecoveryPorts, left: RecoveryLock, *, yes: bool) -
     """Release a lock whose recovery never began, so that another one may."""
     said = f"recovery {left.recovery_id} never began: the lock that {left.by} took from {left.place} is released"
     cluster = ports.layout.cluster
-    confirm(run, said, cluster=cluster, yes=yes)
+    confirm(run, said, cluster=cluster, yes=yes, look_first=_LOOK_FIRST)
     free_what_never_began(left.recovery_id, ports)
     run.answer(
         {"recovery_id": left.recovery_id, "cluster": cluster, "state": RecoveryState.ABORTED.value, "warnings": [said]},
