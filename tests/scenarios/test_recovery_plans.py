@@ -81,6 +81,18 @@ def test_all_down_with_data_is_started_and_never_restored() -> None:
             world.plan(wishes)
 
 
+def test_process_that_runs_and_says_nothing_is_told_from_one_that_is_stopped() -> None:
+    """Nothing is started where something runs: it is waited for, and a person hears what to do if it hangs."""
+    world = AssessmentWorld()
+    world.stop("cp1", "cp2")
+    world.cluster["cp3"].stop()
+
+    effects = {e.node: e.effect for e in world.propose()[Way.START].effects}
+
+    assert effects["cp1"] == effects["cp2"] == "etcd is started; its data is not touched"
+    assert "it is waited for" in effects["cp3"]
+
+
 def test_started_cluster_is_awaited_with_its_old_ids() -> None:
     world = AssessmentWorld()
     world.stop("cp1", "cp2", "cp3")

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from etcd_dr.domain.answer import NOT_ASKED, Answer
 from etcd_dr.domain.recovery.clues import Cause
-from etcd_dr.domain.recovery.sight import DataSight, Launch, NodeSight
+from etcd_dr.domain.recovery.sight import DataSight, Launch, NodeSight, ProcessState
 
 
 class Statement(StrEnum):
@@ -105,6 +105,12 @@ class MemberAssessment:
     def launch(self) -> Launch | None:
         """How its node starts etcd, where that was seen."""
         return self.sight.value.launch if self.sight.value else None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its process was seen to run and it does not answer: it waits for others, or it hangs."""
+        sight = self.sight.value
+        return not self.is_live and sight is not None and sight.process is ProcessState.RUNNING
 
     @property
     def data(self) -> DataSight | None:

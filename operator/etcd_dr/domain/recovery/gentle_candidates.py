@@ -12,6 +12,11 @@ from etcd_dr.domain.recovery.losses import NO_LOSS
 from etcd_dr.domain.recovery.rates import Rates
 from etcd_dr.domain.recovery.startable import held_back, startable_members
 
+_STARTED = "etcd is started; its data is not touched"
+_WAITED_FOR = (
+    "its process runs and says nothing; it is waited for. Alone it waits for a majority; if it hangs all the same, restart "
+    "it by hand (systemctl restart etcd; kubeadm: crictl stop ID)"
+)
 _SMALL_FLAWS = (Cause.NONE, Cause.LEARNER_BEHIND)
 
 
@@ -57,7 +62,7 @@ def start(assessment: Assessment, rates: Rates) -> Candidate:
         obstacle=_why_not_start(assessment, members, by_hand),
         loss=NO_LOSS,
         expected_seconds=rates.serve_seconds(keys=None),
-        effects=tuple(NodeEffect(node=m.node, effect="etcd is started; its data is not touched") for m in members),
+        effects=tuple(NodeEffect(node=m.node, effect=_WAITED_FOR if m.is_silent else _STARTED) for m in members),
         needs_hands=tuple(
             f"start etcd on {m.node or m.name}: it cannot be reached from here (systemctl start etcd; on kubeadm see "
             "that /etc/kubernetes/manifests/etcd.yaml is there and the kubelet runs)"

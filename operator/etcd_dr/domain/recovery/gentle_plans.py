@@ -14,6 +14,7 @@ from etcd_dr.domain.recovery.startable import startable_members
 from etcd_dr.domain.recovery.step import Step
 
 _START_DEADLINE_SECONDS = 180.0
+_ONLY_STOPPED = "its data is intact; it was only not running"
 
 
 def start_steps(assessment: Assessment, candidate: Candidate, *, takes_snapshot: bool) -> tuple[Step, ...]:
@@ -25,7 +26,8 @@ def start_steps(assessment: Assessment, candidate: Candidate, *, takes_snapshot:
     members = startable_members(assessment)
     draft.begin_phase()
     for member in members:
-        node_steps.start_etcd(draft, member.node, why="its data is intact; it was only not running")
+        why = "its process runs and says nothing: it is waited for" if member.is_silent else _ONLY_STOPPED
+        node_steps.start_etcd(draft, member.node, why=why)
     _see_it_through(draft, assessment, members, takes_snapshot=takes_snapshot)
     return draft.steps
 
