@@ -34,7 +34,6 @@ class DrillingWorld(OperatorWorld):
             ports=self._drill_ports,
             options=DrillOptions(sample_keys=20, objective=timedelta(minutes=10)),
             schedule=CronSchedule("23 4 * * 0", "UTC", "prod/drill"),
-            max_age=timedelta(days=10),
         )
         self.restart()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from etcd_dr.adapters.local_files import DirectoryRooms
@@ -58,3 +59,13 @@ def drill_schedule(target: Target, *, cluster: str) -> CronSchedule | None:
     """Return when the operator drills; None: never by itself."""
     said = target.drill
     return None if said.cron is None else CronSchedule(said.cron, said.time_zone, f"{cluster}/drill")
+
+
+def drill_max_age(target: Target, *, now: datetime) -> timedelta | None:
+    """Return how old the last good drill may be; None: nobody said.
+
+    A schedule of drills says it by itself: one may fail, two in a row may not. Health, readiness, kit and metrics all
+    ask here, so that they agree.
+    """
+    schedule = drill_schedule(target, cluster=target.name or "")
+    return target.drill.max_age or (2 * schedule.longest_gap(now) if schedule is not None else None)

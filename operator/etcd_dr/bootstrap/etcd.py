@@ -24,9 +24,3 @@ def etcd_access(section: EtcdSection) -> EtcdAccess:
 def connect_etcd(section: EtcdSection, surroundings: Surroundings) -> GrpcEtcdConnector:
     """Return a connector to the cluster's members; nothing is connected yet."""
     return GrpcEtcdConnector(etcd_access(section), clock=surroundings.clock)
-
-
-def check_access(section: EtcdSection, surroundings: Surroundings) -> None:
-    """Raise ConfigError where the files cannot be used for any connection: that is no matter of single members."""
-    connector = connect_etcd(section, surroundings)
-    connector.connect(connector.endpoints[0]).close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from etcd_dr.bootstrap.control_plane import open_control_plane
+from etcd_dr.bootstrap.drill import drill_max_age
 from etcd_dr.bootstrap.envelope import make_decoder
 from etcd_dr.bootstrap.schedules import cron_schedule
 from etcd_dr.bootstrap.surroundings import Surroundings
@@ -36,4 +37,4 @@ def kit_limits(target: Target, surroundings: Surroundings) -> KitLimits:
     if target.schedule is not None:
         schedule = cron_schedule(target.schedule, cluster=target.name or "")
         gap = 2 * schedule.longest_gap(surroundings.clock.now())
-    return KitLimits(snapshot_age=gap, drill_age=target.drill.max_age)
+    return KitLimits(snapshot_age=gap, drill_age=drill_max_age(target, now=surroundings.clock.now()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from etcd_dr.bootstrap.drill import drill_max_age
 from etcd_dr.config import Target
 from etcd_dr.domain.readiness.facts import ReadinessTerms
 
@@ -12,12 +13,12 @@ _SOONEST = timedelta(minutes=2)  # a reading takes its time, however often one i
 
 
 def readiness_terms(
-    target: Target, *, drill_max_age: timedelta | None = None, reading_interval: timedelta = timedelta(minutes=5)
+    target: Target, *, now: datetime, reading_interval: timedelta = timedelta(minutes=5)
 ) -> ReadinessTerms:
     """Return the terms of one cluster. `reading_interval` is the time between two readings of its catalogue."""
     return ReadinessTerms(
         platform=target.control_plane.platform if target.control_plane is not None else target.platform,
-        drill_max_age=drill_max_age or target.drill.max_age,
+        drill_max_age=drill_max_age(target, now=now),
         rto_objective=target.objectives.rto,
         rpo_objective=target.objectives.rpo,
         keeps_companions=target.companions.is_asked_for,

@@ -20,7 +20,7 @@ class DrillSection(Section):
     time_zone: TimeZoneName = "UTC"
     """The zone in which the fields are read."""
     max_age: PositiveDuration | None = None
-    """Health warns when the last good drill is older than this; unset: it does not ask."""
+    """Health warns when the last good drill is older than this; unset: two intervals of `cron`, and without one it does not ask."""
     sample_keys: int = Field(default=200, ge=0, le=100_000)
     """How many keys, chosen by chance, are compared byte for byte."""
     start_timeout: PositiveDuration = timedelta(minutes=10)

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from etcd_dr.bootstrap.drill import drill_max_age
 from etcd_dr.bootstrap.health import health_watch
 from etcd_dr.bootstrap.members import check_members
 from etcd_dr.bootstrap.objectives import stored_objectives
@@ -185,7 +186,7 @@ class _Stored:
             interval=self._interval(),
             marker=marker.value,
             marker_failure=marker.failure,
-            drill_max_age=self._target.drill.max_age,
+            drill_max_age=drill_max_age(self._target, now=self._shared.clock.now()),
             objectives=self._objectives(catalogue, marker.value),
             trip=open_trip(catalogue, hold=self._target.tripwire.hold, now=self._shared.clock.now()),
         )

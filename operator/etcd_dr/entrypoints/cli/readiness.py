@@ -40,7 +40,7 @@ def command(run: Run) -> int:
 def _judge(place: Place, catalogue: Catalogue) -> Readiness:
     now = place.surroundings.clock.now()
     known = ReadinessFacts(
-        cluster=place.cluster, now=now, catalogue=catalogue, read_at=now, terms=readiness_terms(place.target)
+        cluster=place.cluster, now=now, catalogue=catalogue, read_at=now, terms=readiness_terms(place.target, now=now)
     )
     if place.target.schedule is None:
         return judge_readiness(known)

@@ -62,7 +62,7 @@ class CatalogueReader:
             interval=state.schedule_gap,
             marker=self._marker.value,
             marker_failure=self._marker.failure,
-            drill_max_age=parts.drills.max_age if parts.drills else None,
+            drill_max_age=state.drill_max_age,
             objectives=objectives,
             trip=trip,
             keys_failure=state.keys_failure,

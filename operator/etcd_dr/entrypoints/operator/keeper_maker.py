@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from etcd_dr.bootstrap.drill import drill_options, drill_ports, drill_schedule
+from etcd_dr.bootstrap.drill import drill_max_age, drill_options, drill_ports, drill_schedule
 from etcd_dr.bootstrap.health import health_watch
 from etcd_dr.bootstrap.leadership import slot_arbiter
 from etcd_dr.bootstrap.objectives import objectives_of
@@ -96,7 +96,6 @@ class KeeperMaker:
             ports=lambda: drill_ports(target, store, self.surroundings),
             options=drill_options(target),
             schedule=drill_schedule(target, cluster=name),
-            max_age=target.drill.max_age,
         )
 
     def _tripwire_of(self, target: Target) -> KeeperTripwire | None:
@@ -110,17 +109,14 @@ def first_state(name: str, target: Target, *, now: datetime, reading_interval: t
     """Return what is known of a cluster from its configuration alone."""
     section = target.schedule
     gap = cron_schedule(section, cluster=name).longest_gap(now) if section is not None else None
-    drills = drill_schedule(target, cluster=name)
-    # A schedule of drills says by itself how old the last one may be: one may fail, two in a row may not.
-    drilled_within = target.drill.max_age or (2 * drills.longest_gap(now) if drills is not None else None)
     return ClusterState(
         cluster=name,
         store=target.need_store().name,
         schedule_gap=gap,
         schedule_jitter=section.jitter if section is not None else timedelta(0),
-        drill_max_age=drilled_within,
+        drill_max_age=drill_max_age(target, now=now),
         objectives=objectives_of(target),
         policy=retention_policy(target.retention),
         tripwire=tripwire_terms(target),
-        terms=readiness_terms(target, drill_max_age=drilled_within, reading_interval=reading_interval),
+        terms=readiness_terms(target, now=now, reading_interval=reading_interval),
     )

@@ -31,7 +31,6 @@ class KeeperDrills:
     ports: Callable[[], DrillPorts]
     options: DrillOptions
     schedule: CronSchedule | None = None
-    max_age: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
