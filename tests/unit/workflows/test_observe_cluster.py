@@ -158,7 +158,7 @@ class TestHanging:
 
         seen = setting.observer().observe()
 
-        assert time.monotonic() - begun < 0.2 + 0.5 + 1.0
+        assert time.monotonic() - begun < 10  # the page is held until the test is over
         stuck = at(seen, endpoint)
         assert stuck.http.health.failure_code == "etcd.timeout"
         assert stuck.status.is_known
