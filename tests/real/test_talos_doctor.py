@@ -36,7 +36,8 @@ class Doctor:
         config = self.double.talosconfig("-".join(roles).replace(":", "_"), roles=roles)
         named = ("--nodes", ",".join(self.double.addresses)) if nodes else ()
         begun = time.monotonic()
-        done = self.cli("doctor", "--talosconfig", config, "-o", "json", *named, *words)
+        patient = ("--timeout", "20s") if "--timeout" not in words else ()
+        done = self.cli("doctor", "--talosconfig", config, "-o", "json", *named, *patient, *words)
         self.seconds = time.monotonic() - begun
         assert done.out, done.err
         assert done.status == done.document["exit_status"]
@@ -49,7 +50,7 @@ class Doctor:
         return found
 
     def finding(self, code: str) -> dict[str, Any]:
-        document = self()
+        document = self("--timeout", "5s")
         found = [finding for finding in document["findings"] if finding["code"] == code]
         assert found, [finding["code"] for finding in document["findings"]]
         first: dict[str, Any] = found[0]
@@ -99,7 +100,7 @@ def test_never_bootstrapped(talos_double: MakeDouble, tmp_path: Path) -> None:
     for machine in double.machines:
         double.wait_for_state(machine, "Preparing")
 
-    assert "etcd.not_bootstrapped" in doctor.codes("--timeout", "1s")
+    assert "etcd.not_bootstrapped" in doctor.codes("--timeout", "4s")
 
 
 def test_answer_comes_within_seconds_when_nodes_hang(talos_double: MakeDouble, tmp_path: Path) -> None:
@@ -135,9 +136,8 @@ def test_one_node_down_leaves_no_tolerance(talos_double: MakeDouble, tmp_path: P
     double = talos_double()
     doctor = Doctor(double, tmp_path)
     double.switch_off(double.machines[2])
-    eventually(lambda: doctor("--timeout", "2s")["has_quorum"] is True)
 
-    assert "etcd.no_tolerance" in doctor.codes("--timeout", "2s")
+    eventually(lambda: "etcd.no_tolerance" in doctor.codes("--timeout", "2s"))
 
 
 def test_crash_loop_with_the_last_words(talos_double: MakeDouble, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_crash_loop_with_the_last_words(talos_double: MakeDouble, tmp_path: Path
     double.machines[0].faults.etcd_crashes_with = "flag provided but not defined: -wrong"
     double.reboot(double.machines[0])
 
-    eventually(lambda: "etcd.crash_loop" in doctor.codes("--timeout", "1s"))
+    eventually(lambda: "etcd.crash_loop" in doctor.codes("--timeout", "4s"))
 
     assert doctor.finding("etcd.crash_loop")["member"] is not None
 
@@ -159,7 +159,7 @@ def test_removed_member_is_no_disaster(talos_double: MakeDouble, tmp_path: Path)
     double.machines[0].faults.etcd_crashes_with = "the member has been permanently removed from the cluster"
     double.reboot(double.machines[0])
 
-    eventually(lambda: "etcd.removed" in doctor.codes("--timeout", "1s"))
+    eventually(lambda: "etcd.removed" in doctor.codes("--timeout", "4s"))
 
     assert "EPHEMERAL" in doctor.finding("etcd.removed")["next_step"]
 
@@ -193,7 +193,7 @@ def test_etcd_that_waits_says_for_what(talos_double: MakeDouble, tmp_path: Path)
     double.machines[0].faults.unmet |= {"etcd spec"}
     double.reboot(double.machines[0])
 
-    eventually(lambda: "etcd.waiting" in doctor.codes("--timeout", "1s"))
+    eventually(lambda: "etcd.waiting" in doctor.codes("--timeout", "4s"))
 
     assert "advertisedSubnets" in doctor.finding("etcd.waiting")["next_step"]
 

@@ -152,6 +152,8 @@ class Machine:
         await self.boot()
 
     async def _fall_silent(self) -> None:
+        if self._opening is not None:
+            await asyncio.wait([self._opening])  # what is opened after the closing would stay open
         if self.other_ports is not None:
             self.other_ports.close()
         if self.server is not None:

@@ -125,7 +125,9 @@ class TestTime:
 
         assert reading is not None
         assert abs(reading.offset_seconds - skew) <= reading.resolution_seconds + 0.05
-        assert 0.5 <= reading.resolution_seconds <= 0.5 + 0.5  # of the Date header, and of a round trip within the deadline
+        assert (
+            0.5 <= reading.resolution_seconds <= 0.5 + 0.5
+        )  # of the Date header, and of a round trip within the deadline
 
     def test_responses_without_a_date_have_no_clock(self) -> None:
         """It is a failure, not an offset of zero."""

@@ -238,6 +238,17 @@ def test_in_cluster_certificate_is_no_warning() -> None:
     assert report.findings == ()
 
 
+def test_quorum_that_is_silent_while_its_voters_answer_is_nothing_to_restore() -> None:
+    """An election or a slow disk passes; a restore would throw writes away."""
+    paused = found(all_with(quorum_members=SILENCE), "etcd.quorum_lost")
+    gone = found(SITUATIONS["etcd.quorum_lost"](), "etcd.quorum_lost")
+
+    assert "nothing to restore" in paused.next_step
+    assert "recover plan" not in paused.next_step
+    assert "recover plan" in gone.next_step
+    assert paused.evidence["reasons"] == str(SILENCE.failure)
+
+
 def test_expired_certificate_is_critical() -> None:
     """Whatever else is found with it."""
     finding = found(seen(certificate_ends_at=NOW - timedelta(hours=1)), "talos.certificate")

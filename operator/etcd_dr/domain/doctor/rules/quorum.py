@@ -14,6 +14,10 @@ _RESTORE = (
     "Bring back silent nodes with their disks first; nothing is lost while they are whole. Only if too many are gone "
     "for good: etcd-dr recover plan"
 )
+_LOOK_AGAIN = (
+    "Enough voters run: this is an election, a slow disk or a broken network between them, and nothing to restore. "
+    "Look again in a moment with a longer --timeout; if it stays, see their logs for 'lost leader' and 'took too long'"
+)
 
 
 def lost(seen: TalosObservation) -> Iterator[Finding]:
@@ -22,15 +26,18 @@ def lost(seen: TalosObservation) -> Iterator[Finding]:
         return
     silent = [m for m in voters if (node := seen.node_of(m)) is None or not node.status.is_known]
     told = f": {len(voters) - len(silent)} of {len(voters)} voters answer" if voters else ""
+    have_enough = bool(voters) and len(voters) - len(silent) >= quorum_size(len(voters))
+    reasons = {str(n.quorum_members.failure) for n in seen.control_planes if n.quorum_members.failure is not None}
     yield Finding(
         "etcd.quorum_lost",
         Severity.CRITICAL,
         f"no member list comes through quorum{told}",
-        _RESTORE,
+        _LOOK_AGAIN if have_enough else _RESTORE,
         evidence={
             "voters": len(voters) or None,
             "needed": quorum_size(len(voters)) if voters else None,
             "silent": ", ".join(map(label_of, silent)) or None,
+            "reasons": "; ".join(sorted(reasons)) or None,
         },
     )
 
