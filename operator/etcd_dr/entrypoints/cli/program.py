@@ -22,6 +22,7 @@ from etcd_dr.entrypoints.cli.pasting import Paste
 from etcd_dr.entrypoints.cli.process import Process
 from etcd_dr.entrypoints.cli.stopping import LastWord, heard_signals, show_cursor, stopped
 from etcd_dr.entrypoints.cli.terminal import READER_GONE_STATUS, ReaderGone, silence
+from etcd_dr.entrypoints.cli.waking import wake_at_signals
 from etcd_dr.errors import Cancelled, EtcdDrError, UsageError
 
 # kubectl finds its plugins by their names, with _ for the - of the word.
@@ -49,6 +50,7 @@ def main() -> None:
     )
     for number in heard_signals():
         signal.signal(number, last_word)
+    wake_at_signals()
     status = carry_out(call, last_word)
     if last_word.signal_name:
         os._exit(status)  # threads that still wait for a store or a member would hold the process
