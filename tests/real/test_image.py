@@ -56,6 +56,13 @@ def test_command_runs_for_somebody_who_can_write_nothing(tree: Path, room: Path)
     assert _facts(tree) == before
 
 
+def test_runbooks_came_with_the_program(tree: Path, room: Path) -> None:
+    """Somebody in a shell of the pod has no browser."""
+    done = _as_in_a_pod([tree / "bin" / "etcd-dr", "docs", "EtcdDRQuorumLost"], home=room)
+
+    assert done.stdout.startswith("# Quorum is lost\n"), done.stderr
+
+
 def test_whole_story_happens_from_that_tree(tree: Path, room: Path, etcd_binaries: EtcdBinaries) -> None:
     """Snapshots, proofs, a recovery and a drill need nothing that the tree and etcd's programs do not bring."""
     programs, home = room / "programs", room / "home"

@@ -44,6 +44,7 @@ def cli(tmp_path: Path) -> CommandLine:
         "snapshot prune --keep-last 1 --dry-run",
         "snapshot delete latest --force --dry-run",
         "version",
+        "docs",
     ],
 )
 def test_answer_has_the_documented_keys(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
@@ -72,4 +73,11 @@ def test_every_command_has_its_example() -> None:
         entry.name for entry in DOORS if not isinstance(entry, Group)
     }
 
-    assert set(examples()) == (names - WITHOUT_A_DOCUMENT) | {"error", "doctor over ssh"}
+    assert set(examples()) == (names - WITHOUT_A_DOCUMENT) | {"error", "doctor over ssh", "docs page"}
+
+
+def test_page_has_the_documented_keys(cli: CommandLine) -> None:
+    """A page of the documentation, too, is an answer."""
+    done = cli("docs", "quorum", "-o", "json")
+
+    assert list(differences(examples()["docs page"], done.document)) == []

@@ -15,6 +15,7 @@ import typer
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from etcd_dr.adapters.manual import Manual
 from etcd_dr.config import Config
 from etcd_dr.config.cluster_model import ClusterSection
 from etcd_dr.domain.mistakes import mistakes
@@ -27,6 +28,7 @@ RULES = ROOT / "charts" / "etcd-dr" / "files" / "alerts.yaml"
 TELLERS = [*PAGES, RULES, *sorted((ROOT / "operator").rglob("*.py"))]
 
 CALL = re.compile(r"(?:(?P<sure>`|\$ )|: |, |\()(?:kubectl )?etcd-dr (?P<words>[^`\n;|()\"\\]+)")
+READ = re.compile(r"etcd-dr docs ([\w/-]+)(?=[\"`,.);{]| \|)")
 OPTION = re.compile(r"--[a-z][a-z-]*")
 METRIC = re.compile(r"\betcd_dr_[a-z_]+[a-z]\b")
 ALERT = re.compile(r"`(EtcdDR\w+)`")
@@ -77,6 +79,15 @@ def test_every_command_that_is_named_exists_with_its_options(teller: Path) -> No
     wrong = [wrong_in(call["words"].split(), is_sure=call["sure"] is not None) for call in calls]
 
     assert [each for each in wrong if each] == []
+
+
+@pytest.mark.parametrize("teller", TELLERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_page_that_is_named_for_reading_exists(teller: Path) -> None:
+    """`etcd-dr docs PAGE`, in our next steps above all."""
+    manual = Manual.installed()
+
+    for name in READ.findall(teller.read_text()):
+        manual.page(name)  # raises UsageError for what nobody could read
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

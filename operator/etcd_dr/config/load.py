@@ -62,7 +62,7 @@ def parse_config(text: str, environment: Mapping[str, str], *, subject: str) -> 
         raise ConfigError(
             f"has {_mistakes(len(told))}: {'; '.join(told)}",
             subject=subject,
-            next_step=f"Every key is described in docs/configuration.md.{beside}",
+            next_step=f"See every key: etcd-dr docs configuration.{beside}",
         ) from error
 
 

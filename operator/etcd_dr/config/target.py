@@ -108,8 +108,8 @@ class Target:
         if self.control_plane is None:
             raise ConfigError(
                 "no way to the nodes that run etcd is known",
-                next_step="Describe them under clusters[].control_plane in a file given by --config; "
-                "docs/control-planes.md has an example for each platform.",
+                next_step="Describe them under clusters[].control_plane in a file given by --config. "
+                "An example for each platform: etcd-dr docs control-planes",
             )
         return self.control_plane
 

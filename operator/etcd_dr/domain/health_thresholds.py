@@ -77,12 +77,12 @@ class Thresholds:
                 raise ConfigError(
                     f"{name!r} is not a threshold; known are {', '.join(sorted(known))}",
                     subject="health.thresholds",
-                    next_step="Use one of the names in docs/health.md, section Thresholds.",
+                    next_step="Use one of the names in the section Thresholds of: etcd-dr docs health",
                 )
             if not value >= 0:
                 raise ConfigError(
                     f"{name} must not be negative, got {value:g}",
                     subject="health.thresholds",
-                    next_step="Leave it out to have the default (docs/health.md, section Thresholds).",
+                    next_step="Leave it out to have the default. See the section Thresholds of: etcd-dr docs health",
                 )
         return replace(self, **{name: float(value) for name, value in overrides.items()})

@@ -64,7 +64,7 @@ class NodeFile:
             raise ConfigError(
                 f"cannot be used: {type(error).__name__}: {error}",
                 subject=str(path),
-                next_step="docs/control-planes.md shows what it must hold.",
+                next_step="See what it must hold: etcd-dr docs control-planes",
             ) from error
 
     def settings(self) -> EtcdSettings:

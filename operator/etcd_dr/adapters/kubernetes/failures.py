@@ -22,7 +22,7 @@ from etcd_dr.errors import (
 _DETAIL_LIMIT = 400
 _RIGHTS = (
     "See what this account may do with: kubectl auth can-i --list -n NAMESPACE (the chart's Role has what the operator "
-    "needs; docs/kubernetes.md)"
+    "needs: etcd-dr docs kubernetes)"
 )
 _AGAIN = "See whether it answers: kubectl get --raw /readyz. Snapshots do not need it: etcd-dr snapshot save"
 _BY_STATUS: dict[int, tuple[type[KubernetesError], str]] = {

@@ -79,7 +79,7 @@ def denied(
     )
 
 
-_ROLES = "See which role the call needs in docs/talos.md, and which your certificate has: talosctl config info"
+_ROLES = "See which role the call needs (etcd-dr docs talos), and which your certificate has: talosctl config info"
 
 
 def timed_out(call: str, *, address: str, seconds: float) -> MemberTimeout:

@@ -18,7 +18,7 @@ def mass_deletion(s: Situation) -> Iterator[Finding]:
         Severity.CRITICAL,
         f"{fall.percent:.0f} % of all keys vanished: {fall.keys_before} at {fall.before_at:%H:%M}, "
         f"{fall.keys_after} at {fall.at:%Y-%m-%d %H:%M} UTC; snapshot {trip.snapshot_id} has them and is pinned",
-        f"If nobody meant it, stop what deletes and see docs/runbooks/mass-deletion.md. If somebody did, say so by "
+        f"If nobody meant it, stop what deletes, and go on with: etcd-dr docs mass-deletion. If somebody did, say so by "
         f"taking the pin away: etcd-dr snapshot unpin {trip.snapshot_id}",
         evidence={
             "keys_before": fall.keys_before,

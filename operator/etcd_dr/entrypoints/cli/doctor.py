@@ -31,7 +31,7 @@ _TIMEOUT = timedelta(seconds=5)
 _OF_HEALTH = Explanation(
     symptom="A finding of the health round that the doctor makes beside its look at the nodes.",
     checked="What the members themselves answer: etcd-dr health.",
-    remedy="Its next step says what to do; docs/health.md has a row for each code, with its evidence and its remedy.",
+    remedy="Its next step says what to do. Each code with its evidence and its remedy: etcd-dr docs health",
 )
 
 
@@ -117,7 +117,7 @@ def _reachable(target: Target) -> Target:
     if target.etcd is not None:
         raise ConfigError(
             "nothing says how the nodes are reached, and the doctor looks at nodes",
-            next_step="Name them in a file given by --config: control_plane for ssh (docs/control-planes.md), talos for "
+            next_step="Name them in a file given by --config: control_plane for ssh (etcd-dr docs control-planes), talos for "
             "Talos, or --talosconfig FILE. For etcd alone: etcd-dr health",
         )
     return replace(target, talos=TalosSection())

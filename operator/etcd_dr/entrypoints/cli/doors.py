@@ -258,6 +258,12 @@ DOORS: tuple[Door | Group, ...] = (
         when_stopped=_ONLY_READS,
     ),
     Door("operator", f"{_COMMANDS}.operator_command", "Take, prove, keep and watch on schedule, until stopped."),
+    Door(
+        "docs",
+        f"{_COMMANDS}.docs_command",
+        "Read the documentation: a page, or the runbook of an alert; without a name, which pages there are.",
+        when_stopped=_ONLY_READS,
+    ),
     Door("demo", f"{_COMMANDS}.demo.command", "Show it all on a real cluster of its own, in under a minute."),
     Door(
         "version",

@@ -83,7 +83,7 @@ def bug(error: BaseException) -> EtcdDrError:
     """Return what nobody expected as an error that can be told; the class is the root, its status 70."""
     told = EtcdDrError(
         f"this is a bug in etcd-dr, or a case that it does not know: {type(error).__name__}: {error}"[:500],
-        next_step="Run the same command with --log-level debug, and report what it prints (docs/exit-statuses.md).",
+        next_step="Run the same command with --log-level debug, and report what it prints (etcd-dr docs exit-statuses).",
     )
     told.__cause__ = error
     return told

@@ -24,7 +24,7 @@ def command(run: Run) -> int:
     if config is None:
         raise ConfigError(
             "no configuration file was found",
-            next_step="Name it with --config FILE or ETCD_DR_CONFIG; every key is in docs/configuration.md.",
+            next_step="Name it with --config FILE or ETCD_DR_CONFIG. Every key: etcd-dr docs configuration",
         )
     with stopped_by_signals() as switch:
         has_ended = run_operator(config, run.service_surroundings(switch))
@@ -44,5 +44,5 @@ def _check_options(run: Run) -> None:
     if said:
         raise UsageError(
             f"{', '.join(said)} is not for the operator, which serves every cluster of its file",
-            next_step="Write it into the configuration file (docs/configuration.md).",
+            next_step="Write it into the configuration file. Every key: etcd-dr docs configuration",
         )

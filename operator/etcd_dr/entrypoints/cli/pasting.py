@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from etcd_dr.entrypoints.cli.doors import DOORS, Group
 from etcd_dr.entrypoints.cli.global_options import GlobalOptions
 
-_BEYOND = {"version", "demo"}
+_BEYOND = {"version", "demo", "docs"}
 _FILE_ONLY = {"operator", "notify test"}
 _ENCODING = {"snapshot save", "snapshot import"}
 _DECODING = {"snapshot verify", "snapshot fetch", "snapshot status", "snapshot import"}

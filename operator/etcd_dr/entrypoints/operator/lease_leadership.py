@@ -239,7 +239,7 @@ class LeaseLeadership:
                 error_code=error.code,
                 error=str(error),
                 next_step="Health, metrics and scheduled snapshots go on. See why the API does not answer: "
-                "docs/runbooks/replicas.md",
+                "etcd-dr docs replicas",
             )
             for cluster in self._parts.lease_names:
                 self._parts.look(cluster)

@@ -81,7 +81,7 @@ class OperatorProcess:
             raise ConfigError(
                 "names no clusters, so there is nothing to do",
                 subject="clusters",
-                next_step="Describe at least one cluster; every key is in docs/configuration.md.",
+                next_step="Describe at least one cluster. Every key: etcd-dr docs configuration",
             )
         self._config = config
         self._surroundings = surroundings

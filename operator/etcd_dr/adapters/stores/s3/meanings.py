@@ -50,7 +50,7 @@ _LOOK = "aws s3api head-bucket --bucket {bucket}{for_endpoint}"
 NO_RIGHT = Meaning(
     StoreDenied,
     "refused: {reason}",
-    "Allow {action} on s3://{bucket}/{key} for these credentials (docs/stores.md has the least policy). Where "
+    "Allow {action} on s3://{bucket}/{key} for these credentials (the least policy: etcd-dr docs stores). Where "
     "s3:ListBucket is missing, S3 also answers so for objects that do not exist.",
 )
 UNKNOWN_KEY = Meaning(
@@ -95,8 +95,8 @@ CLOCK = Meaning(
 CANNOT = Meaning(
     StoreMisconfigured,
     "the store does not do what was asked: {reason}",
-    "Take the setting out that this store does not know (encryption, object lock, storage class, tags, checksums); "
-    "docs/stores.md says what each needs.",
+    "Take the setting out that this store does not know (encryption, object lock, storage class, tags, checksums). "
+    "What each needs: etcd-dr docs stores",
 )
 NOT_S3 = Meaning(
     StoreMisconfigured,

@@ -48,7 +48,7 @@ def _chosen(run: Run, names: list[str]) -> list[NotificationSection]:
         raise ConfigError(
             "names nobody who would get messages",
             subject="notifications",
-            next_step="Describe a receiver; every key is in docs/notifications.md.",
+            next_step="Describe a receiver. Every key: etcd-dr docs notifications",
         )
     if unknown := [name for name in names if name not in known]:
         raise UsageError(

@@ -48,7 +48,7 @@ RollBack = Annotated[
 ]
 NoBump = Annotated[
     bool,
-    typer.Option("--no-bump", help="Keep the old revisions. Watchers will then miss events: see docs/recovery.md."),
+    typer.Option("--no-bump", help="Keep the old revisions. Watchers will then miss events: etcd-dr docs recovery."),
 ]
 StateDir = Annotated[
     Path | None, typer.Option("--state-dir", metavar="DIR", help="Where journals and copies are kept [state_dir].")

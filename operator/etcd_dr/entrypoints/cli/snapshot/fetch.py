@@ -101,7 +101,7 @@ def _extract(place: Place, chosen: Snapshot, directory: Path, decoder: Decoder) 
         raise SnapshotNotFound(
             "has no companions: none were configured when it was taken",
             subject=str(chosen.id),
-            next_step="What is kept beside the database is said under companions (docs/companions.md).",
+            next_step="See how they are kept beside the database: etcd-dr docs companions",
         )
     files = read_companions(place.store, place.layout, chosen.id, kept, decoder=decoder)
     return extract_companions(files, directory.absolute(), sink=make_file_sink())
