@@ -28,14 +28,14 @@ def test_demo_tells_the_whole_story(etcd_binaries: EtcdBinaries, tmp_path: Path)
         env=environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert max(map(len, lines)) <= 80
-    assert 55 <= len(lines) <= 75
+    assert 55 <= len(lines) <= 85  # four more for each finding that a slow machine adds
     assert "\x1b" not in done.stdout
     for words in (
         "quorum held (3 of 3",
@@ -71,7 +71,7 @@ def test_stopped_demo_leaves_nothing_behind(
         demo.stdout.readline()
         members = _wait_for_members(demo.pid)
         demo.send_signal(number)
-        out, errors = demo.communicate(timeout=30)
+        out, errors = demo.communicate(timeout=60)
     finally:
         demo.kill()
         demo.wait()
@@ -102,13 +102,20 @@ def test_missing_etcd_is_said_with_the_way_to_get_one(tmp_path: Path) -> None:
 
 
 def _wait_for_members(parent: int) -> list[int]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        found = [child.pid for child in psutil.Process(parent).children(recursive=True) if child.name() == "etcd"]
+        found = [child.pid for child in psutil.Process(parent).children(recursive=True) if _name(child) == "etcd"]
         if len(found) == 3:
             return found
         time.sleep(0.02)
     raise AssertionError("the members did not start in time")
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:  # `etcd --version` is asked beforehand, and ends between two looks
+        return ""
 
 
 def _is_running(pid: int) -> bool:

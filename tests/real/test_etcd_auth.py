@@ -16,7 +16,7 @@ from etcd_dr.adapters.system_clock import SystemClock
 from etcd_dr.errors import AccessDenied, MemberTimeout
 from real.peers.etcd_tools import StockTools
 
-SECONDS = 5.0
+SECONDS = 20.0
 PASSWORD = "open sesame"
 
 

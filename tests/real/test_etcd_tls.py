@@ -16,7 +16,7 @@ from etcd_dr.adapters.system_clock import SystemClock
 from etcd_dr.domain.cluster import MemberStatus
 from etcd_dr.errors import EtcdDrError, MemberUnreachable, TlsRefused
 
-SECONDS = 5.0
+SECONDS = 20.0
 
 LetRun = Callable[..., LocalCluster]
 

@@ -41,7 +41,9 @@ def main(state: Path, words: list[str]) -> int:
         print("\n".join(each["id"] for each in counted if re.search(name, each["name"])))
         return 0
     if words[0] == "logs":
-        log = next(Path(each["log"]) for each in containers if each["id"] == words[-1])
+        # A container that ended in the meantime keeps its log, as in a real runtime: all of a pod's are one file here.
+        name = words[-1].rpartition("-")[0]
+        log = next(Path(each["log"]) for each in containers if each["name"] == name)
         print("\n".join(log.read_text(errors="replace").splitlines()[-int(words[words.index("--tail") + 1]) :]))
         return 0
     print(f"unknown command {words[0]}", file=sys.stderr)

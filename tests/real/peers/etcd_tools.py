@@ -11,6 +11,7 @@ from typing import Any
 from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster
 
 _SECONDS = 120
+_PATIENCE = ("--dial-timeout=30s", "--command-timeout=60s")  # its own are 2 s and 5 s, too short on a busy machine
 
 
 class StockTools:
@@ -22,7 +23,7 @@ class StockTools:
     def etcdctl(self, cluster: LocalCluster, *arguments: str | Path, endpoints: tuple[str, ...] | None = None) -> str:
         """Run etcdctl as the cluster's root against all its endpoints, or those given; return what it printed."""
         tls = cluster.client_tls
-        connection = [f"--endpoints={','.join(endpoints or cluster.endpoints)}"]
+        connection = [f"--endpoints={','.join(endpoints or cluster.endpoints)}", *_PATIENCE]
         connection += [f"--cacert={tls.ca}", f"--cert={tls.certificate}", f"--key={tls.key}"]
         return _run([self.binaries.etcdctl, *connection, *arguments])
 

@@ -2,8 +2,8 @@
 
 Puts of up to 9 KB and now and then of a quarter megabyte, deletes, range deletes, transactions of several operations,
 leases that are granted, attached, revoked and left to expire, and compactions where asked for. The order of
-operations follows from the seed; what revision each gets does not. Members that go away are survived by asking the
-next one; a refusal by etcd ends the load and shows when it is stopped.
+operations follows from the seed; what revision each gets does not. Members that go away and elections are survived by
+asking the next one; a refusal by etcd ends the load and shows when it is stopped.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from etcd_dr.adapters.local_cluster.gateway import encoded, revision_of
 from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable
 
 _LARGE_BYTES = 256 * 1024
+_PASSES = (503, 504)
+"""What the gateway makes of gRPC's Unavailable and DeadlineExceeded: etcd's words for an election (rpctypes, error.go)."""
 
 
 class LoadWriter:
@@ -94,7 +96,9 @@ class LoadWriter:
                 while not self._stops.is_set():
                     [operation] = self._random.choices(operations, weights)
                     self._record(operation(gateway))
-            except (MemberUnreachable, MemberTimeout):
+            except EtcdError as failure:
+                if not _passes(failure):
+                    raise
                 self._stops.wait(0.05)
 
     def _record(self, answer: dict[str, Any] | None) -> None:
@@ -159,8 +163,6 @@ class LoadWriter:
         """Carry out a call that names a lease, which may have expired in the meantime: that is part of the load."""
         try:
             return call()
-        except (MemberUnreachable, MemberTimeout):
-            raise
         except EtcdError as refusal:
             if "lease not found" not in refusal.message:
                 raise
@@ -178,3 +180,8 @@ class LoadWriter:
             if "has been compacted" not in refusal.message:
                 raise
             return None
+
+
+def _passes(failure: EtcdError) -> bool:
+    """Tell whether another member, or the same one a moment later, will do what was asked."""
+    return isinstance(failure, MemberUnreachable | MemberTimeout) or failure.context.get("status") in _PASSES

@@ -41,23 +41,26 @@ class Unit:
         self.state = "inactive"
         self.is_wanted = False
         self.process: subprocess.Popen[bytes] | None = None
+        self._begins = threading.Lock()  # by hand and by itself at once would be two processes, one of them nobody's
 
-    def load(self, directory: Path) -> bool:
+    def load(self, directory: Path) -> None:
+        """Read the files anew; until then the old lines count, for restarts as well."""
         file = directory / self.name
-        self.lines = {}
+        lines: dict[str, list[str]] = {}
         if not file.is_file():
-            return False
+            self.lines = lines
+            return
         for path in [file, *sorted((directory / f"{self.name}.d").glob("*.conf"))]:
             for line in path.read_text().replace("\\\n", " ").splitlines():
                 key, equals, value = line.partition("=")
                 if not equals or line.startswith(("#", ";")):
                     continue
-                values = self.lines.setdefault(key.strip(), [])
+                values = lines.setdefault(key.strip(), [])
                 if value.strip():
                     values.append(value.strip())
                 else:
                     values.clear()
-        return True
+        self.lines = lines
 
     @property
     def main_pid(self) -> int:
@@ -93,9 +96,13 @@ class Unit:
                 words.append(put_in.replace("$$", "$").replace("%%", "%"))
         return words
 
-    def start(self) -> None:
-        if self.main_pid:
-            return
+    def start(self, *, again: bool = False) -> None:
+        """Start it unless it runs; `again` only if nobody has stopped it since it ended."""
+        with self._begins:
+            if not self.main_pid and (self.is_wanted or not again):
+                self._start()
+
+    def _start(self) -> None:
         for path in self.lines.get("AssertPathExists", []):
             if not Path(path).exists():
                 with self.log.open("a") as log:
@@ -110,7 +117,8 @@ class Unit:
         self.process = process
 
     def stop(self) -> None:
-        self.is_wanted = False
+        with self._begins:
+            self.is_wanted = False
         if self.process is not None and self.main_pid:
             self.state = "deactivating"
             self.process.terminate()
@@ -123,15 +131,15 @@ class Unit:
 
     def look_after(self) -> None:
         """Notice an end, and start again where the unit says so."""
-        if not self.is_wanted or self.main_pid or self.process is None:
-            return
-        if self.last("Restart") in ("always", "on-failure"):
+        with self._begins:
+            if not self.is_wanted or self.main_pid or self.process is None:
+                return
+            if self.last("Restart") not in ("always", "on-failure"):
+                self.is_wanted, self.state = False, "failed" if self.process.returncode else "inactive"
+                return
             self.state = "activating"
-            time.sleep(_RESTART_SECONDS)
-            if self.is_wanted:
-                self.start()
-        else:
-            self.is_wanted, self.state = False, "failed" if self.process.returncode else "inactive"
+        time.sleep(_RESTART_SECONDS)
+        self.start(again=True)
 
 
 class Manager:

@@ -69,7 +69,13 @@ class TcpProxy:
     def cut(self) -> None:
         """Reset every open connection; new ones are served."""
         with self._lock:
-            opened, self._open = self._open, set()
+            opened = set(self._open)
+        self._cut(opened)
+
+    def _cut(self, connections: set[socket.socket]) -> None:
+        with self._lock:
+            opened = connections & self._open
+            self._open -= opened
         for connection in opened:
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
@@ -102,13 +108,14 @@ class TcpProxy:
             except OSError:
                 self._reset(client)
                 continue
-            if self._refuses:
+            server.settimeout(None)
+            with self._lock:  # a refusal that comes now finds both, or is seen here
+                refused = self._refuses or self._ends.is_set()
+                self._open |= set() if refused else {client, server}
+            if refused:
                 self._reset(client)
                 server.close()
                 continue
-            server.settimeout(None)
-            with self._lock:
-                self._open |= {client, server}
             for source, sink in ((client, server), (server, client)):
                 pump = threading.Thread(
                     target=self._pump, args=(source, sink), kwargs={"to_client": sink is client}, daemon=True
@@ -117,7 +124,7 @@ class TcpProxy:
                 pump.start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, *, to_client: bool) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while data := source.recv(_CHUNK):
                 self._ends.wait(self.latency_seconds) if self.latency_seconds else None
                 self._flows.wait()
@@ -127,11 +134,16 @@ class TcpProxy:
                 if to_client:
                     self._count(len(data))
             sink.shutdown(socket.SHUT_WR)  # the other direction may still have something to say
+        except OSError:
+            self._cut({source, sink})  # a member that was killed resets: that is to be heard on the other side, too
 
     def _count(self, byte_count: int) -> None:
-        self.bytes_to_client += byte_count
-        if self._limit is not None and self.bytes_to_client >= self._limit[0]:
-            (_, fault), self._limit = self._limit, None
+        with self._lock:
+            self.bytes_to_client += byte_count
+            is_reached = self._limit is not None and self.bytes_to_client >= self._limit[0]
+            fault = self._limit[1] if self._limit is not None and is_reached else ""
+            self._limit = None if is_reached else self._limit
+        if fault:
             self.stall() if fault == "stall" else self.cut()
 
     def _reset(self, connection: socket.socket) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import RenderableType
@@ -15,7 +15,7 @@ from etcd_dr.bootstrap.stores import layout_of
 from etcd_dr.bootstrap.surroundings import Surroundings
 from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.health import HealthReport, Severity
-from etcd_dr.domain.member_health import MemberRole
+from etcd_dr.domain.member_health import MemberHealth, MemberRole
 from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.quorum import QuorumVerdict
 from etcd_dr.domain.selection import Latest, select
@@ -40,7 +40,7 @@ from etcd_dr.workflows.verify_snapshot import VerifyOutcome, verify_snapshot
 _KEYS = [f"/registry/configmaps/demo/settings-{number:04d}" for number in range(600)]
 
 _LINE = 54
-_LOOKS = 5
+_LOOKS = 15
 
 
 class Demo:
@@ -81,16 +81,16 @@ class Demo:
     def _show_cluster(self) -> None:
         self._title("1", "Three members with mutual TLS, and what etcd-dr says of them")
         self._stage.write(_KEYS, value_bytes=1024)
-        report = self._settled_report()
+        report = self._report_once(lambda report: report.severity is Severity.OK)
         self._draw(styled(report.summary, SEVERITY_STYLES[report.severity]))
         self._draw(member_table(report.members, now=report.taken_at))
         promise(report.severity is Severity.OK, f"a new cluster is healthy, but: {report.summary}")
 
-    def _settled_report(self) -> HealthReport:
-        """Return the first good report, or the last one: a busy machine may be slow just after the members started."""
+    def _report_once(self, is_settled: Callable[[HealthReport], bool]) -> HealthReport:
+        """Return the first settled report, or the last one: a busy machine is slow, and holds elections of its own."""
         report = self._rounds.round()
         for _ in range(_LOOKS - 1):
-            if report.severity is Severity.OK:
+            if is_settled(report):
                 break
             time.sleep(1)
             report = self._rounds.round()
@@ -147,10 +147,12 @@ class Demo:
         promise(chosen.id == sound.id, "the damaged copy is no longer the one to recover from")
 
     def _kill_a_member(self) -> str:
-        victim = next(m for m in self._rounds.round().members if m.role is MemberRole.FOLLOWER)
+        followers = _followers(self._report_once(lambda report: len(_followers(report)) > 1))
+        promise(bool(followers), "one of three members leads, and the others follow")
+        victim = followers[0]
         self._title("5", f"Member {victim.label} killed")
         self._stage.cluster.member(victim.label).kill()
-        report = self._rounds.round()
+        report = self._report_once(lambda report: report.quorum.verdict is QuorumVerdict.HELD_WITHOUT_TOLERANCE)
         self._draw(styled(report.summary, SEVERITY_STYLES[report.severity]))
         for finding in report.findings:
             self._draw(finding_block(finding, folds_commands=True))
@@ -188,6 +190,10 @@ def flip_a_bit(path: Path) -> int:
         file.seek(place)
         file.write(bytes([before ^ 1]))
     return place
+
+
+def _followers(report: HealthReport) -> list[MemberHealth]:
+    return [member for member in report.members if member.role is MemberRole.FOLLOWER]
 
 
 def _proof_row(outcome: VerifyOutcome) -> tuple[Cell, ...]:
