@@ -1,12 +1,16 @@
 """The operator takes each scheduled snapshot once, whatever fails, restarts or comes late."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from etcd_dr.domain.retention import RetentionPolicy
+from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
 from etcd_dr.errors import StoreUnreachable
+from etcd_dr.ports.leadership import Term
 from scenarios.operator_world import OperatorWorld
 
 PLACE = {"cluster": "prod", "store": "main"}
@@ -121,3 +125,20 @@ def test_a_stop_in_the_middle_leaves_nothing_and_no_retry(world: OperatorWorld) 
     assert world.has_left_nothing
     assert world.looks == []
     assert world.events.of("snapshot.failed")[0].level == "info"
+
+
+def test_look_that_comes_while_one_finds_nothing_to_do_is_made_up_for(world: OperatorWorld) -> None:
+    """A replica comes to lead just after a look saw that it does not: the slot would wait for the next one."""
+
+    class LeadingTooLate(SoleLeadership):
+        @contextmanager
+        def work(self, cluster: str, *, is_urgent: bool = False) -> Iterator[Term | None]:
+            world.keeper.look_at_schedule()
+            yield None
+
+    world.leadership = LeadingTooLate(["prod"], world.cancellation)
+    world.restart()
+
+    world.keeper.look_at_schedule()
+
+    assert world.looks == [world.clock.now()]

@@ -17,7 +17,6 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
 from etcd_dr import __version__
@@ -32,6 +31,7 @@ from etcd_dr.config.cluster_model import ClusterSection
 from etcd_dr.domain.schedule import CronSchedule
 from etcd_dr.entrypoints.operator.board import StatusBoard
 from etcd_dr.entrypoints.operator.http import Answer, HttpServer, bind, build_app
+from etcd_dr.entrypoints.operator.job_scheduler import JobScheduler
 from etcd_dr.entrypoints.operator.keeper import ClusterKeeper
 from etcd_dr.entrypoints.operator.keeper_maker import KeeperMaker, first_state
 from etcd_dr.entrypoints.operator.leadership_parts import LeadershipCollector, make_leadership, told_lines
@@ -54,6 +54,7 @@ _MOST_ROUND_WORKERS = 16
 _MOST_CATALOGUE_WORKERS = 4
 _MOST_TRIPWIRE_WORKERS = 4
 _STUCK_AFTER_SECONDS = 300.0
+_LOOKS_AT_ONCE = 10  # all but one end at once; were there one only, a look that asks for the next would lose it
 
 
 def run_operator(config: Config, surroundings: Surroundings) -> bool:
@@ -100,7 +101,7 @@ class OperatorProcess:
         self.metrics.registry.register(RecoveryCollector(self.board))
         self.leadership = make_leadership(config.kubernetes, self._targets, surroundings, look=self._look_now)
         self.metrics.registry.register(LeadershipCollector(self.leadership))
-        self._scheduler = _make_scheduler(config)
+        self._scheduler = _make_scheduler(config, surroundings)
         self._listener = bind(config.operator.listen)
         app = build_app(registry=self.metrics.registry, healthz=self.healthz, readyz=self.readyz)
         self._http = HttpServer(app, self._listener)
@@ -183,23 +184,23 @@ class OperatorProcess:
             for state in self.board.all()
             if state.round_begun_at is not None and now - state.round_begun_at > _STUCK_AFTER_SECONDS
         ]
-        lines = [f"scheduler: {'running' if self._scheduler.running else 'stopped'}"]
+        is_running = self._scheduler.is_alive
+        lines = [f"scheduler: {'running' if is_running else 'stopped'}"]
         lines += [f"{cluster}: its health round hangs" for cluster in stuck]
-        return Answer(self._scheduler.running and not stuck, tuple(lines))
+        return Answer(is_running and not stuck, tuple(lines))
 
     def readyz(self) -> Answer:
         """Say whether every cluster was looked at once."""
         states = self.board.all()
         words = {True: "looked at", False: "not looked at yet"}
-        ready = self._scheduler.running and all(state.was_looked_at for state in states)
+        ready = self._scheduler.is_alive and all(state.was_looked_at for state in states)
         lines = tuple(f"{state.cluster}: {words[state.was_looked_at]}" for state in states)
         return Answer(ready, (*lines, *told_lines(self.leadership)))
 
     def _end_scheduler(self) -> None:
         if self._clerk is not None:
             self._clerk.stop()
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+        self._scheduler.stop()
 
     def _make_page(self) -> StatusPage | None:
         if not self._config.page.enabled:
@@ -258,12 +259,18 @@ class OperatorProcess:
         """Look at what may be due: this process has come to lead the cluster, or nobody can tell who does."""
         self._look_again(cluster, self._surroundings.clock.now())
         if drill_schedule(self._targets[cluster], cluster=cluster) is not None:
-            self._add(self.keepers[cluster].drill, DateTrigger(), job=f"{cluster}/drill-again", pool="reading")
+            self._add(
+                self.keepers[cluster].drill,
+                DateTrigger(),
+                job=f"{cluster}/drill-again",
+                pool="reading",
+                max_instances=_LOOKS_AT_ONCE,
+            )
 
     def _look_again(self, cluster: str, at: datetime) -> None:
         if not self._surroundings.cancellation.is_cancelled:
             work = partial(self._look_in_turn, cluster)
-            self._add(work, DateTrigger(at), job=f"{cluster}/again", pool="snapshots")
+            self._add(work, DateTrigger(at), job=f"{cluster}/again", pool="snapshots", max_instances=_LOOKS_AT_ONCE)
 
     def _look_in_turn(self, cluster: str) -> None:
         """Look at the schedule; where no member has answered, in a pool of its own: it will wait, and others need not."""
@@ -272,12 +279,14 @@ class OperatorProcess:
             self.keepers[cluster].look_at_schedule()
             return
         work, now = self.keepers[cluster].look_at_schedule, self._surroundings.clock.now()
-        self._add(work, DateTrigger(now), job=f"{cluster}/silent", pool="silent")
+        self._add(work, DateTrigger(now), job=f"{cluster}/silent", pool="silent", max_instances=_LOOKS_AT_ONCE)
 
 
-def _make_scheduler(config: Config) -> Any:
+def _make_scheduler(config: Config, surroundings: Surroundings) -> JobScheduler:
     count = len(config.clusters)
-    return BackgroundScheduler(
+    return JobScheduler(
+        clock=surroundings.clock,
+        events=surroundings.events,
         timezone=UTC,
         executors={
             "rounds": ThreadPoolExecutor(min(_MOST_ROUND_WORKERS, 2 * count)),

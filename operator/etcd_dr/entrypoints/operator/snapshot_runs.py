@@ -2,7 +2,7 @@
 
 - Whether a snapshot is due is read from the store each time (domain/schedule.py): cron triggers, retries and starts
   only say *when to look*. So two looks never make two snapshots, and a restart forgets none.
-- One snapshot at a time; a second look that comes meanwhile is dropped, because the first one looks again when it ends.
+- One snapshot at a time; a look that comes meanwhile is dropped, and made up for when the first one has ended.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class SnapshotRuns:
         schedule = self._parts.schedule
         if schedule is None:
             return
+        self._look_was_dropped = True  # before it is tried: whoever lets go just then sees it
         if not self._saving.acquire(blocking=False):
-            self._look_was_dropped = True
             return
         self._look_was_dropped = False
         try:
@@ -73,7 +73,7 @@ class SnapshotRuns:
                 with self._door.job("snapshot", on_failure=lambda error: self._run_failed(error, schedule)):
                     self._save_if_due(schedule, term)
         finally:
-            self._saving.release()
+            self._let_looks_in()
 
     def take_now(self, term: Term, *, reason: str, labels: Mapping[str, str]) -> bool:
         """Take a snapshot beside the schedule; False: one is under way already. Raises what a snapshot raises."""
@@ -190,7 +190,7 @@ class SnapshotRuns:
             self._let_looks_in()
 
     def _let_looks_in(self) -> None:
-        """End work beside the schedule. A look that came meanwhile is made up for: nothing else would repeat it."""
+        """End work. A look that came meanwhile is made up for: it may be the one that the work itself has asked for."""
         self._saving.release()
         if self._look_was_dropped:
             self._look_was_dropped = False

@@ -5,6 +5,9 @@ user's `0 0 * * 0` would fire on the wrong day. The slots come from our schedule
 
 Its intervals begin with the first run, which is the start of the process: the rounds of all clusters would come at the
 same instant for ever.
+
+What was missed is skipped: APScheduler asks for each missed run, to make one of them all. On a machine without a clock
+of its own, whose time jumps forward by years once it is told, that would be gigabytes of moments.
 """
 
 from __future__ import annotations
@@ -26,8 +29,8 @@ class CronSlotTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has n
         self.schedule = schedule
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """Return the start of the first slot whose start lies after the previous one (or now, for the first)."""
-        reference = previous_fire_time or now
+        """Return the start of the first slot that starts after now, and after the previous one."""
+        reference = max(previous_fire_time or now, now)
         slot = self.schedule.last_at_or_before(reference)
         while (start := self.schedule.start_of(slot)) <= reference:
             slot = self.schedule.next_after(slot)
@@ -47,8 +50,8 @@ class SteadyTrigger(BaseTrigger):  # type: ignore[misc]  # as above
         self.phase = period * (int.from_bytes(sha256(name.encode()).digest()[:8], "big") / 2**64)
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """Return the first moment of this phase after the previous one (or now, for the first)."""
-        since_epoch = (previous_fire_time or now) - _EPOCH - self.phase
+        """Return the first moment of this phase after now, and after the previous one."""
+        since_epoch = max(previous_fire_time or now, now) - _EPOCH - self.phase
         return _EPOCH + self.phase + (since_epoch // self.period + 1) * self.period
 
     def __str__(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 import yaml
@@ -83,3 +85,39 @@ def test_what_waits_in_a_queue_is_not_begun_after_a_stop(process: OperatorProces
     job.func()
 
     assert done == ["before"]
+
+
+def test_look_that_a_look_asks_for_is_made(process: OperatorProcess) -> None:
+    """APScheduler would drop it: the job of that name is not over yet."""
+    was_made = Event()
+
+    class Looking:
+        count = 0
+
+        def look_at_schedule(self) -> None:
+            self.count += 1
+            if self.count == 2:
+                was_made.set()
+                return
+            process._look_again("prod", process._surroundings.clock.now())
+            was_made.wait(1)  # what asks for it has still to end
+
+    looking: Any = Looking()
+    process.keepers["prod"] = looking
+    process._scheduler.start()
+
+    process._look_again("prod", process._surroundings.clock.now())
+
+    assert was_made.wait(10)
+    process._scheduler.stop()
+
+
+def test_scheduler_without_its_thread_is_not_healthy(process: OperatorProcess) -> None:
+    """A process that begins no job any more has to be started again."""
+    process._scheduler.start()
+    was_well = process.healthz()
+
+    process._scheduler.stop()
+
+    assert was_well.ok
+    assert not process.healthz().ok

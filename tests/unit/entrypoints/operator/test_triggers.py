@@ -65,3 +65,15 @@ def test_round_comes_once_in_each_period_also_after_a_first_look_out_of_turn() -
 
     assert [later - earlier for earlier, later in itertools.pairwise(fired)] == [timedelta(seconds=30)] * 49
     assert restarted[0] in fired
+
+
+def test_nothing_that_was_missed_is_worked_off() -> None:
+    """A clock that jumps from 1970 to now would make APScheduler list every round of half a century."""
+    steady = SteadyTrigger(timedelta(seconds=30), name="prod/health")
+    cron = CronSlotTrigger(CronSchedule("0 * * * *", "UTC", "prod"))
+    long_ago, now = datetime(1970, 1, 2, tzinfo=UTC), datetime(2026, 11, 18, 3, 5, tzinfo=UTC)
+
+    moments = [trigger.get_next_fire_time(long_ago, now) for trigger in (steady, cron)]
+
+    assert now < moments[0] <= now + timedelta(seconds=30)
+    assert moments[1] == datetime(2026, 11, 18, 4, tzinfo=UTC)
