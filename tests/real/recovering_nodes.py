@@ -83,7 +83,7 @@ class Nodes:
             cwd=str(self.directory),
             env=environment,
             encoding="utf-8",
-            timeout=60,
+            timeout=120,
             dimensions=(40, 80),
         )
 

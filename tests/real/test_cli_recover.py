@@ -14,6 +14,7 @@ import pytest
 
 from etcd_dr.adapters.local_cluster import LocalCluster
 from etcd_dr.domain.recovery.record import RecoveryLock, record_bytes
+from real.etcd_command_line import healthy
 from real.recovering_nodes import Nodes
 from scenarios.documented_json import differences, examples
 
@@ -78,7 +79,7 @@ def test_person_is_led_to_a_healthy_cluster(nodes: Nodes, term: str) -> None:
     child.close()
 
     assert child.exitstatus == 0
-    assert nodes.cli("health", "--no-snapshots").status == 0
+    assert healthy(nodes.cli, "--no-snapshots").status == 0
     if term == "dumb":
         assert "\x1b" not in child.before
 
@@ -138,7 +139,7 @@ def test_second_disaster_is_recovered_like_the_first(nodes: Nodes) -> None:
         ways.append(planned.document["chosen"]["way"])
 
     assert ways == ["rebuild", "restore"]
-    assert nodes.cli("health", "--no-snapshots").status == 0
+    assert healthy(nodes.cli, "--no-snapshots").status == 0
 
 
 def test_plan_says_it_all_and_is_for_one_cluster(nodes: Nodes) -> None:
@@ -170,7 +171,7 @@ def test_processes_that_are_down_are_started_and_nothing_is_restored(nodes: Node
     assert planned.document["chosen"]["way"] == "start"
     assert planned.document["chosen"]["loss"]["revisions"] == 0
     assert run.status == 0, run.err
-    assert nodes.cli("health", "--no-snapshots").status == 0
+    assert healthy(nodes.cli, "--no-snapshots").status == 0
 
 
 def test_plan_that_was_changed_by_hand_is_refused(nodes: Nodes) -> None:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from etcd_dr.adapters.local_cluster import LocalCluster
-from etcd_dr.domain.health import Severity
+from etcd_dr.domain.health import HealthReport, Severity
 from etcd_dr.domain.quorum import QuorumVerdict
-from real.test_health_members import serious, watch
+from real.test_health_members import serious, until, watch
 
 FormCluster = Callable[..., LocalCluster]
 
@@ -32,7 +32,7 @@ def test_expired_peer_certificate_is_told_while_all_looks_healthy(cluster: Local
     """Peers that are connected stay so; the first one that has to reconnect would not come back."""
     reissue(cluster, "peer", days=-1)
 
-    report = watch(cluster).round()
+    report = until(watch(cluster), lambda r: serious(r) == {"certificate.expired"})
 
     [expired] = report.by_code("certificate.expired")
     assert (expired.severity, expired.evidence["role"]) == (Severity.CRITICAL, "peer")
@@ -47,7 +47,7 @@ def test_server_certificate_that_ends_soon_is_told_in_time(
     """Thirty days ahead a warning, seven days ahead critical."""
     reissue(cluster, "server", days=days)
 
-    report = watch(cluster).round()
+    report = until(watch(cluster), lambda r: serious(r) == {"certificate.expiring"})
 
     [expiring] = report.by_code("certificate.expiring")
     assert (expiring.severity, expiring.evidence["role"]) == (severity, "server")
@@ -58,18 +58,23 @@ def test_expired_server_certificate_explains_why_nobody_answers(cluster: LocalCl
     """gRPC refuses the members; the report shows the certificate that is the reason."""
     reissue(cluster, "server", days=-0.01)
 
-    report = watch(cluster).round()
+    report = until(watch(cluster), lambda r: reasons(r) == {"etcd.tls"})
 
     assert report.quorum.verdict is QuorumVerdict.CANNOT_TELL
     assert report.by_code("certificate.expired")[0].evidence["role"] == "server"
-    assert {f.evidence["error_code"] for f in report.by_code("endpoint.unreachable")} == {"etcd.tls"}
+    assert reasons(report) == {"etcd.tls"}
+
+
+def reasons(report: HealthReport) -> set[object]:
+    """Return why endpoints do not answer."""
+    return {f.evidence["error_code"] for f in report.by_code("endpoint.unreachable")}
 
 
 def test_our_own_expired_certificate_is_told_as_ours(cluster: LocalCluster) -> None:
     """Every member refuses it; that it is ours stands in the report."""
     reissue(cluster, "client", days=-2)
 
-    report = watch(cluster).round()
+    report = until(watch(cluster), lambda r: bool(r.by_code("certificate.expired")) and r.exit_status == 2)
 
     [expired] = report.by_code("certificate.expired")
     assert (expired.evidence["role"], expired.member) == ("client", str(cluster.client_tls.certificate))
