@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,16 +36,23 @@ def members_by_name(cluster: LocalCluster) -> dict[str, dict[str, object]]:
         return {member["name"]: member for member in gateway.call("/v3/cluster/member/list", {})["members"]}
 
 
+def leaders_of(cluster: LocalCluster) -> set[str]:
+    """Return who leads, as each member says; empty where one knows of nobody."""
+    leaders = set()
+    for member in cluster.members:
+        with member.gateway() as gateway:
+            leaders.add(str(gateway.call("/v3/maintenance/status", {}).get("leader", "")))
+    return leaders
+
+
 def test_members_agree_on_who_they_are(shared_cluster: LocalCluster) -> None:
     """A formed cluster has as many members as asked for, and one leader that all of them name."""
-    leaders = set()
-
-    for member in shared_cluster.members:
-        with member.gateway() as gateway:
-            leaders.add(gateway.call("/v3/maintenance/status", {})["leader"])
+    ends_at = time.monotonic() + 30  # between two answers there may be an election
+    while len(leaders := leaders_of(shared_cluster)) > 1 and time.monotonic() < ends_at:
+        continue
 
     assert sorted(members_by_name(shared_cluster)) == ["m1", "m2", "m3"]
-    assert len(leaders) == 1
+    assert len(leaders - {""}) == 1
 
 
 def test_clients_of_another_authority_are_refused(shared_cluster: LocalCluster, tmp_path: Path) -> None:
@@ -80,7 +88,7 @@ def test_quorum_is_lost_with_two_of_three_and_returns_with_them(fresh_cluster: F
 
     for victim in victims:
         victim.kill()
-    with survivor.gateway(timeout_seconds=1.5) as gateway:
+    with survivor.gateway(timeout_seconds=10) as gateway:
         without_quorum = (gateway.is_serving(), gateway.is_healthy())
     victims[0].start()
     survivor.wait_until_healthy()
@@ -114,6 +122,19 @@ def test_paused_member_holds_its_connections_and_says_nothing(fresh_cluster: Fre
     member.resume()
 
     member.wait_until_healthy()
+
+
+def test_member_that_is_killed_under_a_connection_is_unreachable(fresh_cluster: FreshCluster) -> None:
+    """Whatever the end of it looks like to TLS: nobody was refused."""
+    cluster = fresh_cluster(size=1)
+    [member] = cluster.members
+
+    with member.gateway() as gateway:
+        gateway.put(b"/local/killed", b"before")
+        member.kill()
+        for _ in range(3):  # over the old connection, then over new ones
+            with pytest.raises(MemberUnreachable):
+                gateway.put(b"/local/killed", b"after")
 
 
 def test_stopping_waits_for_the_process_and_ends_a_paused_one_too(fresh_cluster: FreshCluster) -> None:

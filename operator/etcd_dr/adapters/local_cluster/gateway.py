@@ -82,6 +82,9 @@ class EtcdGateway:
             connection.request(method, path, body)
             answer = connection.getresponse()
             return answer.status, answer.read()
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:  # a member that was killed says no more than that
+            self.close()
+            raise MemberUnreachable("the connection broke off", subject=self.endpoint) from error
         except ssl.SSLError as error:
             self.close()
             reason = getattr(error, "verify_message", None) or error.reason or error

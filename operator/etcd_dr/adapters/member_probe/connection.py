@@ -148,6 +148,9 @@ def translated(target: Target, budget: Budget) -> Iterator[None]:
         raise budget.exhausted() from error
     except ssl.SSLCertVerificationError as error:
         raise TlsRefused(f"its certificate is not accepted: {error.verify_message}", subject=target.url) from error
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+        # Whoever dies amid the handshake says nothing against a certificate; who refuses ours sends an alert.
+        raise MemberUnreachable("the connection broke off", subject=target.url) from error
     except ssl.SSLError as error:
         raise TlsRefused(f"TLS failed: {error.reason or error}", subject=target.url) from error
     except (socket.gaierror, UnicodeError) as error:

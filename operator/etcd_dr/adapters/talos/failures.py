@@ -138,7 +138,7 @@ def closed(call: str, *, address: str) -> EtcdError:
 
 def from_connection(error: BaseException, *, call: str, address: str) -> EtcdError:
     """Return our error for a connection that did not come about, or broke."""
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return _from_tls(error, call=call, address=address)
     said = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:

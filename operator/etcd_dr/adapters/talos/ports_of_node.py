@@ -51,6 +51,8 @@ def _signer(certificate: x509.Certificate) -> str:
 
 
 def _failure(error: OSError, deadline: float) -> Failure:
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # it went away; that says nothing of TLS
+        return Failure(MemberUnreachable.code, "the connection broke off")
     if isinstance(error, ssl.SSLError):
         return Failure(TlsRefused.code, f"no TLS: {error.reason or error}")
     if isinstance(error, TimeoutError):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -154,7 +158,29 @@ class TestTime:
         assert seen.metrics.failure_code == "etcd.timeout"
 
 
+@contextmanager
+def hanging_up() -> Iterator[str]:
+    """Lend the URL of a port that takes one connection, hears the first word, and ends it: a process that was killed."""
+
+    def hear_one(listener: socket.socket) -> None:
+        with listener.accept()[0] as connection:
+            connection.recv(1 << 16)  # all of it: what was left unread would make a reset of the end
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=hear_one, args=(listener,), daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(20)
+
+
 class TestTls:
+    def test_member_that_ends_amid_the_handshake_is_unreachable(self) -> None:
+        """It was killed, or is just starting anew; that says nothing against its certificate."""
+        with hanging_up() as url:
+            seen = probe().visit(url, deadline=20)
+
+        assert seen.health.failure_code == "etcd.unreachable"
+
     def test_expired_certificate_is_refused_and_shown(self, authority: LocalAuthority) -> None:
         """Health is not read from a member that cannot prove itself, but why is known."""
         yesterday = datetime.now(UTC) - timedelta(days=1)
