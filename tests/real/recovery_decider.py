@@ -17,7 +17,7 @@ from etcd_dr.workflows.recovery.assess_cluster import AssessPorts, Survey, asses
 from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, facts_for, plan_recovery, propose_recovery
 from etcd_dr.workflows.recovery.record_progress import OnEntry
 from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, run_plan
-from real.recovery_parts import LAYOUT
+from real.recovery_parts import CALL_SECONDS, LAYOUT
 from real.recovery_rig import BY, RecoveryRig
 
 
@@ -30,7 +30,7 @@ class Decider:
     def survey(self) -> Survey:
         parts, clock = self._rig.parts, SystemClock()
         connector = parts.connector()
-        observer = ClusterObserver(connector, None, clock=clock, options=ObserveOptions(deadline_seconds=2.0))
+        observer = ClusterObserver(connector, None, clock=clock, options=ObserveOptions(deadline_seconds=CALL_SECONDS))
         with contextlib.closing(open_local(Path(parts.nodes_dir), cancellation=CancellationSwitch())) as plane:
             ports = AssessPorts(
                 clock=clock,
@@ -42,8 +42,8 @@ class Decider:
             return assess_cluster(ports, LAYOUT)
 
     def survey_once_led(self) -> Survey:
-        """Return a survey that no election disturbs: one with a quorum, or the last one within 20 seconds."""
-        ends_at = time.monotonic() + 20
+        """Return a survey that no election disturbs: one with a quorum, or the last one within 30 seconds."""
+        ends_at = time.monotonic() + 30
         while True:
             survey = self.survey()
             if survey.assessment.standing is QuorumStanding.HELD or time.monotonic() > ends_at:
@@ -51,6 +51,13 @@ class Decider:
 
     def verdicts(self) -> dict[str, MemberVerdict]:
         return {member.name: member.verdict for member in self.survey().assessment.members}
+
+    def settled_verdicts(self) -> set[MemberVerdict]:
+        """Return the verdicts once all are healthy, which an election may put off, or the last ones within 30 seconds."""
+        ends_at = time.monotonic() + 30
+        while (found := set(self.verdicts().values())) != {MemberVerdict.HEALTHY} and time.monotonic() < ends_at:
+            continue
+        return found
 
     def plan(self, wishes: Wishes = NO_WISHES) -> Plan:
         survey = self.survey()

@@ -32,7 +32,6 @@ from etcd_dr.domain.recovery.facts import facts_of
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.sight import NodeSight, ProcessState
 from etcd_dr.domain.snapshot import ClusterLayout
-from etcd_dr.domain.snapshot_limits import SnapshotLimits
 from etcd_dr.errors import EtcdError
 from etcd_dr.ports.control_plane import ControlPlane
 from etcd_dr.ports.object_store import ObjectStore
@@ -44,6 +43,8 @@ from etcd_dr.workflows.recovery.store_journal import StoreJournal
 from fakes.events import RecordingEvents, RecordingProgress
 
 LAYOUT = ClusterLayout(prefix="backups", cluster="prod")
+CALL_SECONDS = 5.0
+"""As ever: a busy machine is no member that is down, and who asks one without a quorum waits for as long as this."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def recovery_ports_of(
         cancellation=cancellation,
         pause=CancellablePause(cancellation),
         snapshot_pipeline=pipeline,
-        limits=RecoveryLimits(call_deadline=2.0, look_again_seconds=0.1, snapshot=SnapshotLimits(stall_deadline=5.0)),
+        limits=RecoveryLimits(call_deadline=CALL_SECONDS, look_again_seconds=0.1),
     )
 
 
@@ -175,7 +176,7 @@ def plan_of(body: bytes) -> Plan:
 def _status(connector: GrpcEtcdConnector, endpoint: str) -> MemberStatus | None:
     member = connector.connect(endpoint)
     try:
-        return member.status(deadline=2.0)
+        return member.status(deadline=CALL_SECONDS)
     except EtcdError:
         return None
     finally:
@@ -187,7 +188,7 @@ def _listed_ids(connector: GrpcEtcdConnector) -> dict[str, int]:
     for endpoint in connector.endpoints:
         member = connector.connect(endpoint)
         try:
-            listed = member.member_list(linearizable=True, deadline=2.0)
+            listed = member.member_list(linearizable=True, deadline=CALL_SECONDS)
             return {url: each.id for each in listed.members for url in each.peer_urls}
         except EtcdError:
             continue

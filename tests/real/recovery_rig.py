@@ -39,12 +39,13 @@ from etcd_dr.domain.recovery.plan_making import make_plan
 from etcd_dr.domain.recovery.plan_stamp import Stamp
 from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 from etcd_dr.ports.control_plane import ControlPlane
+from etcd_dr.ports.etcd import EtcdMember
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, abort_recovery, resume_recovery, run_plan
 from etcd_dr.workflows.recovery.store_journal import StoreJournal
 from real.recovery_parts import LAYOUT, RecoveryParts, facts_now, look_around, recovery_ports_of
-from real.snapshot_rig import SnapshotRig
+from real.snapshot_rig import SnapshotRig, wait_until_applied
 
 BY = "test@here"
 _TESTS = Path(__file__).parents[1]
@@ -94,11 +95,19 @@ class RecoveryRig:
             shutil.rmtree(state)
 
     def fill(self, keys: int, *, prefix: str = "/registry/pods/") -> int:
-        """Write keys and return the revision of the last one."""
-        with self.cluster.gateway() as gateway:
+        """Write keys and return the revision of the last one, which every member that runs then has.
+
+        An election that a member's end began is waited for, and so is a member that lags: a write is acknowledged when
+        a majority has it, which need not be the one that a test leaves alive.
+        """
+        running = [member for member in self.cluster.members if member.is_running]
+        running[0].wait_until_healthy()
+        with running[0].gateway() as gateway:
             revision = 0
             for number in range(keys):
                 revision = gateway.put(f"{prefix}{number:05d}".encode(), b"value-%d" % number)
+        for member in running:
+            wait_until_applied(member, revision)
         return revision
 
     def take_snapshot(self) -> Snapshot:
@@ -199,17 +208,21 @@ class RecoveryRig:
 
     def statuses(self) -> dict[str, MemberStatus]:
         """Return the status of every member."""
-        return {m.name: self._ask(m.endpoint, lambda c: c.status(deadline=3.0)) for m in self.cluster.members}
+        return {m.name: self._ask(m.endpoint, lambda c: c.status(deadline=20.0)) for m in self.cluster.members}
 
     def member_list(self) -> MemberList:
         endpoint = self.cluster.members[0].endpoint
-        return self._ask(endpoint, lambda c: c.member_list(linearizable=True, deadline=5.0))
+        return self._ask(endpoint, lambda c: c.member_list(linearizable=True, deadline=20.0))
 
-    def hashes(self, revision: int = 0) -> dict[str, HashKv]:
-        return {
-            m.name: self._ask(m.endpoint, lambda c: c.hash_kv(revision=revision, deadline=20.0))
-            for m in self.cluster.members
-        }
+    def hashes(self) -> dict[str, HashKv]:
+        """Return the hash of every member at one revision; none is asked before it has come that far."""
+
+        def hash_there(member: EtcdMember) -> HashKv:
+            member.read(linearizable=True, deadline=20.0)
+            return member.hash_kv(revision=revision, deadline=20.0)
+
+        revision = self._ask(self.cluster.members[0].endpoint, lambda c: c.read(linearizable=True, deadline=20.0))
+        return {m.name: self._ask(m.endpoint, hash_there) for m in self.cluster.members}
 
     def ids(self) -> dict[str, tuple[str, str]]:
         return {name: (id_text(s.cluster_id), id_text(s.member_id)) for name, s in self.statuses().items()}
@@ -217,7 +230,7 @@ class RecoveryRig:
     def value_of(self, key: str) -> bytes | None:
         admin = self.parts.connector().administer(self.cluster.members[-1].endpoint)
         try:
-            return admin.get(key.encode(), deadline=5.0)
+            return admin.get(key.encode(), deadline=20.0)
         finally:
             admin.close()
 
@@ -226,7 +239,7 @@ class RecoveryRig:
         member, tls = self.cluster.members[0], self.cluster.client_tls
         context = ssl.create_default_context(cafile=str(tls.ca))
         context.load_cert_chain(tls.certificate, tls.key)
-        connection = http.client.HTTPSConnection("127.0.0.1", member.settings.client_port, timeout=10, context=context)
+        connection = http.client.HTTPSConnection("127.0.0.1", member.settings.client_port, timeout=30, context=context)
         request = {"key": "AA==", "range_end": "AA==", "start_revision": str(start_revision)}
         try:
             connection.request("POST", "/v3/watch", json.dumps({"create_request": request}))

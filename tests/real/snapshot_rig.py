@@ -17,7 +17,7 @@ from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.codec import EnvelopeDecoder, EnvelopeEncoder, parse_recipients, read_identity_files
 from etcd_dr.adapters.etcd.access import EtcdAccess
 from etcd_dr.adapters.etcd.connector import GrpcEtcdConnector
-from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.adapters.local_cluster import EtcdProcess, LocalCluster
 from etcd_dr.adapters.local_files import DirectoryScratch, PartFiles
 from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
@@ -84,7 +84,7 @@ class SnapshotRig:
         self.cancellation = CancellationSwitch()
         self.guard = MemberGuard()
         self.layout = ClusterLayout(prefix="backups", cluster="prod")
-        self.limits = SnapshotLimits(stall_deadline=2.0)
+        self.limits = SnapshotLimits(call_deadline=15.0)  # a busy machine is no silent member
 
     def take(self, *, endpoint: str | None = None, companions: CompanionOrder | None = None) -> SnapshotOutcome:
         order = SnapshotOrder(layout=self.layout, reason="on-demand", taken_by="test", endpoint=endpoint)
@@ -149,6 +149,17 @@ class SnapshotRig:
     @property
     def has_left_nothing(self) -> bool:
         return not (self.visible or self.unfinished or self.scratch_files)
+
+
+def wait_until_applied(member: EtcdProcess, revision: int) -> None:
+    """Return once a member has this revision, learner or not: a write is acknowledged when a majority has it."""
+
+    def has_applied() -> bool:
+        answer = gateway.call("/v3/maintenance/status", {})
+        return int(answer["header"].get("revision", 0)) >= revision
+
+    with member.gateway() as gateway:
+        member.wait_until(has_applied, deadline_seconds=60)
 
 
 def fill(cluster: LocalCluster, *, megabytes: int) -> None:

@@ -113,12 +113,16 @@ def test_proxy_passes_tls_until_told_otherwise(
 ) -> None:
     """A member behind the proxy answers, then stalls, is cut off, and answers again."""
     proxy = tcp_proxy(shared_cluster.members[0].settings.client_port)
-    with EtcdGateway(port=proxy.port, tls=shared_cluster.client_tls, timeout_seconds=0.5) as gateway:
+    tls = shared_cluster.client_tls
+    with (
+        EtcdGateway(port=proxy.port, tls=tls, timeout_seconds=20) as gateway,
+        EtcdGateway(port=proxy.port, tls=tls, timeout_seconds=0.5) as impatient,
+    ):
         before = gateway.put(b"/proxy", b"before")
 
         proxy.stall()
         with pytest.raises(MemberTimeout):
-            gateway.put(b"/proxy", b"stalled")
+            impatient.put(b"/proxy", b"stalled")
         proxy.heal()
         proxy.refuse()
         with pytest.raises(MemberUnreachable):

@@ -108,6 +108,8 @@ def test_a_wiped_member_is_replaced_while_the_others_serve(rig: RecoveryRig) -> 
     before = {name: id_text(status.cluster_id) for name, status in rig.statuses().items()}
     old_id = rig.ids()["m2"][1]
     rig.wipe("m2")
+    for name in ("m1", "m3"):
+        rig.cluster.member(name).wait_until_healthy()  # m2 may have led
     plan = rig.replace_plan("m2")
 
     outcome = rig.run(plan)

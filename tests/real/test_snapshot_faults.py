@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ import yaml
 from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster
 from etcd_dr.adapters.stores import DirectorySettings, open_store
 from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
+from etcd_dr.domain.snapshot_limits import SnapshotLimits
 from etcd_dr.errors import (
     Cancelled,
     LocalStorageFull,
@@ -115,6 +117,7 @@ def test_stalled_stream_is_given_up(
     """A silence longer than the stall deadline ends the stream, well before any total deadline."""
     proxy = tcp_proxy(filled_cluster.members[0].settings.client_port)
     rig = alone(filled_cluster, proxy, bucket_store, tmp_path)
+    rig.limits = SnapshotLimits(stall_deadline=2.0)
     rig.progress = TriggeredProgress(proxy.stall, after_bytes=2 * MIB)
 
     with pytest.raises(MemberTimeout) as raised:
@@ -131,6 +134,7 @@ def test_paused_member_is_given_up(
     cluster = fresh_cluster(size=1)
     fill(cluster, megabytes=MEGABYTES)
     rig = SnapshotRig(cluster, directory_store, tmp_path)
+    rig.limits = SnapshotLimits(stall_deadline=2.0)
     rig.progress = TriggeredProgress(cluster.members[0].pause, after_bytes=2 * MIB)
 
     with pytest.raises(MemberTimeout):
@@ -183,7 +187,7 @@ def test_store_dies_mid_part(filled_cluster: LocalCluster, fresh_s3: Callable[..
     server = fresh_s3()
     bucket = server.make_bucket("dies")
     settings = s3_settings(
-        server, bucket, tmp_path / "keys", attempts=2, connect_timeout_seconds=1, read_timeout_seconds=3
+        server, bucket, tmp_path / "keys", attempts=2, connect_timeout_seconds=5, read_timeout_seconds=30
     )
     store = open_bucket(settings)
     rig = SnapshotRig(filled_cluster, store, tmp_path)
@@ -277,7 +281,7 @@ def test_request_to_stop_wakes_a_stream_that_stands_still(
     """A shutdown does not wait for the stall deadline of a member that says nothing."""
     proxy = tcp_proxy(filled_cluster.members[0].settings.client_port)
     rig = alone(filled_cluster, proxy, bucket_store, tmp_path)
-    rig.limits = type(rig.limits)(stall_deadline=60)
+    rig.limits = SnapshotLimits(stall_deadline=60)
 
     def stall_and_stop() -> None:
         proxy.stall()
@@ -296,10 +300,10 @@ def test_request_to_stop_wakes_a_stream_that_stands_still(
 class Command:
     """`etcd-dr snapshot save` as a process of its own, with its configuration in a file."""
 
-    def __init__(self, rig: SnapshotRig, directory: Path, *, store: Path) -> None:
+    def __init__(self, rig: SnapshotRig, directory: Path, *, store: Path, member: TcpProxy) -> None:
         tls = rig.cluster.client_tls
         etcd = {
-            "endpoints": list(rig.cluster.endpoints),
+            "endpoints": [member.endpoint],
             "cacert": str(tls.ca),
             "cert": str(tls.certificate),
             "key": str(tls.key),
@@ -322,23 +326,33 @@ class Command:
 def wait_for_scratch(rig: SnapshotRig, process: subprocess.Popen[bytes]) -> None:
     """Return when the process has written some of its scratch file."""
     while process.poll() is None:
-        if any(path.stat().st_size >= MIB for path in rig.scratch_directory.iterdir()):
-            return
+        with contextlib.suppress(FileNotFoundError):  # listed and gone: it is looked at again
+            if any(path.stat().st_size >= MIB for path in rig.scratch_directory.iterdir()):
+                return
         time.sleep(0.002)
     raise AssertionError(f"ended too early: {process.communicate()}")
 
 
+@pytest.fixture
+def holding_back(filled_cluster: LocalCluster, tcp_proxy: Callable[[int], TcpProxy]) -> TcpProxy:
+    """A member whose stream stands still in its middle, so that nobody is through with it before the test acts."""
+    proxy = tcp_proxy(filled_cluster.members[0].settings.client_port)
+    proxy.stall_after(20 * MIB)
+    return proxy
+
+
 def test_killed_process_leaves_nothing_visible_and_the_next_one_cleans_up(
-    filled_cluster: LocalCluster, directory_store: ObjectStore, tmp_path: Path
+    filled_cluster: LocalCluster, holding_back: TcpProxy, directory_store: ObjectStore, tmp_path: Path
 ) -> None:
     """After SIGKILL there is no snapshot; the next run removes the scratch copy, and a sweep the upload."""
     rig = SnapshotRig(filled_cluster, directory_store, tmp_path)
-    command = Command(rig, tmp_path, store=tmp_path / "store")
+    command = Command(rig, tmp_path, store=tmp_path / "store", member=holding_back)
     process = command.start()
     wait_for_scratch(rig, process)
 
     process.kill()
     process.communicate()
+    holding_back.heal()
     after_kill = (rig.visible, len(rig.scratch_files))
     second = command.start()
     answer, complaints = second.communicate()
@@ -355,11 +369,11 @@ def test_killed_process_leaves_nothing_visible_and_the_next_one_cleans_up(
 
 
 def test_terminated_process_takes_everything_back(
-    filled_cluster: LocalCluster, directory_store: ObjectStore, tmp_path: Path
+    filled_cluster: LocalCluster, holding_back: TcpProxy, directory_store: ObjectStore, tmp_path: Path
 ) -> None:
     """SIGTERM ends the command with the status of Cancelled, and nothing is left."""
     rig = SnapshotRig(filled_cluster, directory_store, tmp_path)
-    process = Command(rig, tmp_path, store=tmp_path / "store").start()
+    process = Command(rig, tmp_path, store=tmp_path / "store", member=holding_back).start()
     wait_for_scratch(rig, process)
 
     process.send_signal(signal.SIGTERM)

@@ -18,7 +18,7 @@ from real.peers.etcd_tools import StockTools
 from real.peers.load_writer import LoadWriter
 from real.peers.rclone import RcloneS3
 from real.peers.weed import WeedS3
-from real.snapshot_rig import SnapshotRig
+from real.snapshot_rig import SnapshotRig, wait_until_applied
 from real.store_settings import open_bucket, s3_settings
 
 RACING_SNAPSHOTS = 6
@@ -153,8 +153,9 @@ def test_learner_serves_the_snapshot(
     """A learner that caught up is preferred, and voters witness its data."""
     cluster = fresh_cluster(size=1)
     with cluster.gateway() as gateway:
-        gateway.put(b"/key", b"value")
+        revision = gateway.put(b"/key", b"value")
     learner = cluster.add_learner()
+    wait_until_applied(learner, revision)
     rig = SnapshotRig(cluster, directory_store, tmp_path)
 
     outcome = rig.take()
@@ -172,6 +173,7 @@ def test_survivor_without_quorum_is_saved(
     cluster = fresh_cluster()
     with cluster.gateway() as gateway:
         revision = gateway.put(b"/key", b"value")
+    wait_until_applied(cluster.members[2], revision)  # a majority has it by now, which may be the two that die
     for member in cluster.members[:2]:
         member.kill()
     rig = SnapshotRig(cluster, directory_store, tmp_path)

@@ -207,9 +207,10 @@ def test_stalled_download_is_resumed(
     """Silence longer than the read timeout counts as a break."""
     proxy = tcp_proxy(s3_server.port)
     body = os.urandom(BEYOND_BUFFERS)
-    more = {"endpoint": f"http://127.0.0.1:{proxy.port}", "read_timeout_seconds": 0.7, "attempts": 5}
+    with bucket_of(s3_server, s3_bucket, tmp_path) as patient:  # the answer to so large a put may take a while
+        patient.put("v1/data", body, if_absent=False)
+    more = {"endpoint": f"http://127.0.0.1:{proxy.port}", "read_timeout_seconds": 2.0, "attempts": 5}
     with bucket_of(s3_server, s3_bucket, tmp_path, **more) as store:
-        store.put("v1/data", body, if_absent=False)
         received = bytearray()
 
         with store.read("v1/data") as chunks:
