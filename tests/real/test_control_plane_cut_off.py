@@ -22,7 +22,9 @@ from real.peers.control_planes import Plane
 
 SECONDS = 30.0
 RECOVERY = "r1"
-_LARGE_BYTES = 300 << 20
+_LARGE_BYTES = 1 << 30
+"""Seconds of streaming, so that it is under way when somebody acts, on a busy machine as well."""
+_SMALL_BYTES = 1 << 20
 
 MakePlane = Callable[..., Plane]
 
@@ -36,6 +38,7 @@ def test_node_that_vanishes_while_data_is_placed_is_found_again(
     built = _stopped_and_aside(node, member.data_dir, tmp_path)
     failure = _while_placing(node, built, member.data_dir, plane.hosts[node.name].cut_connections)
     is_there = member.data_dir.exists()
+    os.truncate(built / "member" / "large", _SMALL_BYTES)
 
     node.place_data(built, recovery_id=RECOVERY, deadline=SECONDS)
     node.start_etcd(recovery_id=RECOVERY, deadline=SECONDS)
@@ -84,6 +87,7 @@ def test_command_that_is_killed_while_it_places_data_is_made_whole_by_the_next(
     plane = local_control_plane(size=1)
     node, member = plane.control.nodes[0], plane.cluster.members[0]
     built = _stopped_and_aside(node, member.data_dir, tmp_path)
+    os.truncate(built / "member" / "large", _LARGE_BYTES // 4)
     for _ in range(3):
         _killed_while_placing(plane.directory, built, member.data_dir)
 

@@ -76,8 +76,8 @@ def test_etcd_that_is_killed_comes_back_by_itself_and_is_seen_running(systemd_co
     member.kill()
 
     plane.wait_for(lambda: member.is_running)
-
-    assert node.look(deadline=SECONDS).process is ProcessState.RUNNING
+    # It runs a moment before its manager knows of it.
+    plane.wait_for(lambda: node.look(deadline=SECONDS).process is ProcessState.RUNNING)
 
 
 def test_manifest_that_is_broken_is_said(static_pod_control_plane: MakePlane) -> None:

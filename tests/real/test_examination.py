@@ -200,9 +200,9 @@ def test_runtime_that_hangs_costs_its_own_time_only(node: NodeOfFiles) -> None:
     node.answers("crictl", "exec sleep 60")
     begun = time.monotonic()
 
-    seen = node.examine(deadline=6.0)
+    seen = node.examine(deadline=12.0)
 
-    assert time.monotonic() - begun < 30  # crictl sleeps for 60
+    assert time.monotonic() - begun < 40  # crictl sleeps for 60
     assert seen.containers.failure is not None
     assert "in time" in seen.containers.failure.message
     assert seen.kubelet is not None
@@ -214,7 +214,7 @@ def test_what_was_said_before_a_silence_is_kept(tmp_path: Path) -> None:
     node.answers("hostname", "exec sleep 60")
     begun = time.monotonic()
 
-    seen = node.examine(deadline=1.5)
+    seen = node.examine(deadline=4.0)
 
     assert time.monotonic() - begun < 30  # hostname sleeps for 60
     assert seen.failure is not None

@@ -290,7 +290,7 @@ def _end_writers(cluster: LocalCluster) -> None:
                 process.wait(5)
 
 
-def _wait_for(is_there: Callable[[], bool], *, seconds: float = 20.0) -> None:
+def _wait_for(is_there: Callable[[], bool], *, seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not is_there():
         if time.monotonic() > until:

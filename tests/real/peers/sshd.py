@@ -130,7 +130,7 @@ class Sshd:
             command = ["unshare", "-m", "sh", "-c", _IN_NAMESPACE, "sh", self.directory, *mounts, "--", *command]
         libraries = {"LD_LIBRARY_PATH": str(self._program.libraries)} if self._program.libraries else {}
         self._process = start_child(command, log=self.log, environ={"PATH": os.environ.get("PATH", ""), **libraries})
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self._greets():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"sshd did not start\n{log_tail(self.log)}")
@@ -141,7 +141,9 @@ class Sshd:
         if self._process is None:
             return
         with contextlib.suppress(psutil.NoSuchProcess):
-            everything = psutil.Process(self._process.pid).children(recursive=True)
+            server = psutil.Process(self._process.pid)
+            server.suspend()  # it must not let somebody in between the look and the end
+            everything = server.children(recursive=True)
             self._process.kill()
             for process in everything:
                 with contextlib.suppress(psutil.NoSuchProcess):
