@@ -19,7 +19,8 @@ PYTEST_ARGS ?=
 export ETCD_DR_TOOLS_DIR ?= $(CURDIR)/.tools
 
 # loadfile: the tests of one file share a worker, and so its running cluster.
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+# In our own order (tests/conftest.py), and not the files with the most tests first.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 TOOLS := PYTHONPATH=tests $(BIN)/python -m tools
 
 .DEFAULT_GOAL := help

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections import defaultdict
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = [
@@ -23,3 +26,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files whose tests may take longest: begun last, one worker would be at it long after the others."""
+    longest: dict[Path, float] = defaultdict(float)
+    for item in items:
+        limit = item.get_closest_marker("timeout")
+        if limit is not None and limit.args:
+            longest[item.path] = max(longest[item.path], float(limit.args[0]))
+    items.sort(key=lambda item: -longest[item.path])

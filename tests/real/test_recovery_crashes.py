@@ -1,124 +1,19 @@
 """The command is killed after any journal entry; somebody else goes on, or goes back, with the store alone.
 
-The quick suite tries a few entries of each kind; `matrix` tries every single one.
+The quick suite tries a few entries of each kind; `matrix` tries every single one (going back has a file of its own, so
+that both can run at once).
 """
 
 from __future__ import annotations
 
-import itertools
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from etcd_dr import boltdb
 from etcd_dr.adapters.local_cluster import LocalCluster
-from etcd_dr.domain.recovery.journal import JournalEntry, JournalProgress, RecoveryState
-from etcd_dr.domain.recovery.plan import Plan
-from etcd_dr.workflows.recovery.hold_lock import read_lock
-from etcd_dr.workflows.recovery.store_journal import StoreJournal
-from real.recovery_parts import LAYOUT
-from real.recovery_rig import RecoveryRig, fingerprint
-
-_KILLED = -9
-_LAST_VALUE = b"value-29"
-
-
-class Disaster:
-    """One cluster that is brought back to the same disaster as often as a test wants."""
-
-    def __init__(self, rig: RecoveryRig, *, survivors: bool) -> None:
-        self.rig = rig
-        rig.fill(30)
-        rig.take_snapshot()
-        rig.cluster.stop()
-        self._survivors = survivors
-        self._kept = rig.directory / "kept"
-        for name in ("m1", "m2"):
-            shutil.copytree(rig.cluster.member(name).data_dir, self._kept / name)
-        shutil.copytree(rig.directory / "store", self._kept / "store")
-        self._directories = itertools.count(1)
-
-    def strike(self) -> Plan:
-        """Bring the disaster about: all data gone; or m1 runs without a quorum, m2 is down, both with their data."""
-        rig = self.rig
-        rig.end_all()
-        for state in rig.directory.glob("state*"):  # 64 MB for each WAL that etcdutl allocates
-            shutil.rmtree(state)
-        for member in rig.cluster.members:
-            member.log.unlink(missing_ok=True)
-            for left in (member.data_dir, *member.data_dir.parent.glob(f"{member.data_dir.name}.etcd-dr-*")):
-                shutil.rmtree(left, ignore_errors=True)
-        for name in ("m1", "m2") if self._survivors else ():
-            shutil.copytree(self._kept / name, rig.cluster.member(name).data_dir)
-        shutil.rmtree(rig.directory / "store")
-        shutil.copytree(self._kept / "store", rig.directory / "store")
-        if self._survivors:
-            rig.cluster.member("m1").start()
-        return rig.restore_plan()
-
-    def killed_then(self, verb: str, number: int) -> tuple[Plan, subprocess.CompletedProcess[str]]:
-        """Run until the process is killed at this entry, and go on or back in another one.
-
-        Once more where a member lost a port meanwhile: other tests look for free ones too.
-        """
-        for _ in range(2):
-            plan = self.strike()
-            self.run_until_entry(plan, number)
-            done = self.rig.child(verb=verb, id=plan.recovery_id)
-            if not self.lost_a_port:
-                break
-        return plan, done
-
-    @property
-    def lost_a_port(self) -> bool:
-        return any("address already in use" in member.log_tail() for member in self.rig.cluster.members)
-
-    def another_state_dir(self) -> Path:
-        return self.rig.directory / f"state-{next(self._directories)}"
-
-    def journal(self, plan: Plan) -> tuple[JournalEntry, ...]:
-        return StoreJournal(self.rig.parts.store(), LAYOUT).entries(plan.recovery_id)
-
-    def run_until_entry(self, plan: Plan, number: int) -> None:
-        """Carry the plan out in a process that is killed as soon as this entry was kept."""
-        self.rig.parts = self.rig.parts.elsewhere(self.another_state_dir())
-        done = self.rig.child(verb="run", plan=plan.model_dump(mode="json"), dies_after=number)
-        assert done.returncode == _KILLED, done.stderr
-        self.rig.parts = self.rig.parts.elsewhere(self.another_state_dir())
-
-    def check_recovered(self, plan: Plan) -> None:
-        """The end state that every way there must lead to."""
-        rig, expected = self.rig, plan.expected
-        assert expected is not None
-        assert rig.ids() == {m.name: (expected.cluster_id, m.id) for m in expected.members}
-        assert rig.value_of("/registry/pods/00029") == _LAST_VALUE
-        assert len({answer.hash for answer in rig.hashes().values()}) == 1
-        progress = JournalProgress.of(self.journal(plan))
-        assert progress.state is RecoveryState.FINISHED
-        assert progress.done == {step.id for step in plan.steps}
-        [verified] = [progress.facts[step.id] for step in plan.steps if step.kind == "verify-cluster"]
-        assert verified["is_as_predicted"] is True
-        assert read_lock(rig.parts.store(), LAYOUT) is None
-        assert len(rig.aside("m1")) == len(rig.aside("m2")) == (1 if self._survivors else 0)
-
-    def check_as_before(self, plan: Plan) -> None:
-        """What `abort` must lead back to: data to the last bit, and the processes that ran.
-
-        A member that runs writes to its WAL, so of m1 only the keys are compared.
-        """
-        rig = self.rig
-        assert fingerprint(rig.data_dir("m2")) == fingerprint(self._kept / "m2")
-        assert not rig.data_dir("m3").exists()
-        running = [name for name in ("m1", "m2", "m3") if rig.is_running(name)]
-        assert running == ["m1"], rig.cluster.member("m1").log_tail()
-        databases = (directory / "member" / "snap" / "db" for directory in (rig.data_dir("m1"), self._kept / "m1"))
-        assert len({boltdb.hash_kv(database) for database in databases}) == 1
-        assert rig.aside("m1") == [] or all("abandoned" in path.name for path in rig.aside("m1"))
-        assert JournalProgress.of(self.journal(plan)).state is RecoveryState.ABORTED
-        assert read_lock(rig.parts.store(), LAYOUT) is None
+from real.recovery_disaster import Disaster, abort_after_each, tried_entries
+from real.recovery_rig import RecoveryRig
 
 
 @pytest.fixture
@@ -133,30 +28,12 @@ def one_survivor(fresh_cluster: Callable[..., LocalCluster], tmp_path: Path) -> 
         yield Disaster(rig, survivors=True)
 
 
-def _entry_count(plan: Plan) -> int:
-    """A run without a failure writes its beginning, two entries for each step, and its end."""
-    return 2 + 2 * len(plan.steps)
-
-
-def _tried(plan: Plan, *, every: bool) -> list[int]:
-    count = _entry_count(plan)
-    return list(range(1, count + 1)) if every else sorted({1, count // 3, 2 * count // 3, count})
-
-
 def _resume_after_each(disaster: Disaster, *, every: bool) -> None:
-    for number in _tried(disaster.strike(), every=every):
+    for number in tried_entries(disaster.strike(), every=every):
         plan, done = disaster.killed_then("resume", number)
 
         assert done.returncode == 0, f"after entry {number}: {done.stderr}"
         disaster.check_recovered(plan)
-
-
-def _abort_after_each(disaster: Disaster, *, every: bool) -> None:
-    for number in _tried(disaster.strike(), every=every)[:-1]:  # what is finished is not taken back
-        plan, done = disaster.killed_then("abort", number)
-
-        assert done.returncode == 0, f"after entry {number}: {done.stderr}"
-        disaster.check_as_before(plan)
 
 
 def test_a_killed_recovery_is_gone_on_with_from_the_store_alone(all_gone: Disaster) -> None:
@@ -166,7 +43,7 @@ def test_a_killed_recovery_is_gone_on_with_from_the_store_alone(all_gone: Disast
 
 def test_a_killed_recovery_is_taken_back_from_the_store_alone(one_survivor: Disaster) -> None:
     """Killed anywhere before its end: the old data and the old processes are back."""
-    _abort_after_each(one_survivor, every=False)
+    abort_after_each(one_survivor, every=False)
 
 
 @pytest.mark.matrix
@@ -174,30 +51,3 @@ def test_a_killed_recovery_is_taken_back_from_the_store_alone(one_survivor: Disa
 def test_a_recovery_killed_after_any_entry_is_gone_on_with(one_survivor: Disaster) -> None:
     """Every single entry, with old data to set aside: the same end state each time, and nothing lost."""
     _resume_after_each(one_survivor, every=True)
-
-
-@pytest.mark.matrix
-@pytest.mark.timeout(3600)
-def test_a_recovery_killed_after_any_entry_is_taken_back(one_survivor: Disaster) -> None:
-    """Every single entry but the last: the old state is back each time."""
-    _abort_after_each(one_survivor, every=True)
-
-
-@pytest.mark.matrix
-@pytest.mark.timeout(3600)
-def test_taking_back_that_is_killed_after_any_entry_is_finished_by_the_next_try(one_survivor: Disaster) -> None:
-    """A killed abort is carried on by another abort: the old state is back each time."""
-    plan = one_survivor.strike()
-    begun = _entry_count(plan) * 3 // 4
-    for number in range(begun + 1, 2 * begun):
-        plan = one_survivor.strike()
-        one_survivor.run_until_entry(plan, begun)
-        killed = one_survivor.rig.child(verb="abort", id=plan.recovery_id, dies_after=number)
-        if killed.returncode == 0:
-            break
-        one_survivor.rig.parts = one_survivor.rig.parts.elsewhere(one_survivor.another_state_dir())
-
-        done = one_survivor.rig.child(verb="abort", id=plan.recovery_id)
-
-        assert done.returncode == 0, f"after entry {number}: {done.stderr}"
-        one_survivor.check_as_before(plan)
