@@ -99,7 +99,7 @@ class TestKubernetesLeases(LeasesContract):
             def connection() -> Leases:
                 api = open_api(kubeconfig=kube_apiserver.admin_kubeconfig, namespace=kube_namespace)
                 stack.callback(api.close)
-                return KubernetesLeases(api, group="test", seconds=5)
+                return KubernetesLeases(api, group="test", seconds=30)
 
             yield connection
 
@@ -112,12 +112,11 @@ def test_an_api_that_hangs_is_unreachable_in_time(fresh_kube_apiserver: Callable
 
     server = fresh_kube_apiserver()
     api = open_api(kubeconfig=server.admin_kubeconfig, namespace="default")
-    leases = KubernetesLeases(api, group="test", seconds=1)
-    stored = leases.put(made())
+    stored = KubernetesLeases(api, group="test", seconds=30).put(made())
     server.pause()
 
     with pytest.raises(ApiUnreachable):
-        leases.put(replace(stored, holder="b"))
+        KubernetesLeases(api, group="test", seconds=1).put(replace(stored, holder="b"))
 
     server.resume()
     api.close()

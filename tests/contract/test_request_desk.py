@@ -32,6 +32,8 @@ from real.kube_site import make_site
 
 Leave = Callable[..., Request]
 SNAPSHOT = snapshot("2026-08-20 03:00")
+SECONDS = 5
+"""For a server on a busy machine to tell what it knows already; it ends the listening after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +195,9 @@ def test_what_happens_is_told_in_order_from_a_version_on(place: Desk) -> None:
     place.leave(RequestKind.DRILL, "other-kind")
     place.desk.remove(written)
 
-    with place.desk.follow(RequestKind.SNAPSHOT, since=since, seconds=1) as following:
+    with place.desk.follow(RequestKind.SNAPSHOT, since=since, seconds=SECONDS) as following:
         told = [each for each in following.happenings if each.request is not None]
-    with place.desk.follow(RequestKind.SNAPSHOT, since=told[0].version, seconds=1) as following:
+    with place.desk.follow(RequestKind.SNAPSHOT, since=told[0].version, seconds=SECONDS) as following:
         rest = [each for each in following.happenings if each.request is not None]
 
     assert [(each.request.name, each.request.phase, each.is_gone) for each in told if each.request] == [

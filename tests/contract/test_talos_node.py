@@ -98,7 +98,7 @@ def _begin_snapshot(node: TalosActor) -> None:
 def _remove_when_settled(node: TalosActor, member_id: int) -> None:
     """etcd refuses as `unhealthy cluster` until its peers were connected for some seconds (server.go,
     isConnectedToQuorumSince)."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while True:
         try:
             return node.remove_member(member_id, deadline=SECONDS)
@@ -222,7 +222,7 @@ class TalosNodeContract:
         with pytest.raises(MemberTimeout):
             node.etcd_status(deadline=0.3)
 
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30  # the double would hang for ever
 
     def test_spec_says_the_quota(self, rig: Rig) -> None:
         """etcd's own where nothing else is said."""

@@ -12,6 +12,7 @@ import pyrage
 import pytest
 
 from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster, find_etcd_binaries
+from real.etcd_command_line import healthy
 from real.recovering_nodes import Nodes
 
 FreshCluster = Callable[..., LocalCluster]
@@ -60,7 +61,7 @@ def test_wrong_key_is_told_before_any_node_is_touched(cluster: LocalCluster, tmp
     assert failed.error["context"]["error_code"] == "codec.wrong_identity"
     assert touched == [False, False, False]
     assert resumed.status == 0, resumed.err
-    assert nodes.cli("health", "--no-snapshots").status == 0
+    assert healthy(nodes.cli, "--no-snapshots").status == 0
 
 
 def test_store_that_vanishes_half_way_stops_nothing_that_can_go_on(cluster: LocalCluster, tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_store_that_vanishes_half_way_stops_nothing_that_can_go_on(cluster: Loca
     child.wait()
     child.close()
 
-    serves = nodes.cli("health", "--no-snapshots").status
+    serves = healthy(nodes.cli, "--no-snapshots").status
     (tmp_path / "elsewhere").rename(tmp_path / "store")
     resumed = nodes.cli("recover", "resume", "-o", "json")
 

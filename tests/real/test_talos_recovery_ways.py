@@ -110,7 +110,7 @@ def test_a_learner_that_stays_one_is_replaced_by_wish(talos_double: MakeDouble, 
     stuck = double.machines[2]
     stuck.faults.is_never_promoted = True
     double.lose_data(stuck)
-    double.wait_for_event(stuck, "rpc not supported for learner")
+    double.wait_for_complaint(stuck, "rpc not supported for learner")
 
     plan = site.plan("--way", "replace", "--member", stuck.hostname)
     stuck.faults.is_never_promoted = False

@@ -54,7 +54,7 @@ class Station:
 
     def with_config(self, **talos: object) -> Callable[..., Done]:
         """Return the command with a configuration file instead of flags."""
-        cluster = {"name": "prod", "store": "main", "snapshot": {"stall_timeout": "500ms"}, **talos}
+        cluster = {"name": "prod", "store": "main", **talos}
         stores = [{"name": "main", "directory": {"path": self.cli.store}}]
         file = self.directory / "etcd-dr.yaml"
         file.write_text(yaml.safe_dump({"clusters": [cluster], "stores": stores}))
@@ -156,7 +156,7 @@ def test_another_node_is_tried(station: Station) -> None:
 def test_stalled_stream_is_left(station: Station) -> None:
     """A node that sends nothing more is given up after the stall timeout, without any help of Talos."""
     config = station.double.talosconfig("stall", roles=(ETCD_BACKUP,))
-    command = station.with_config(talos={"config_file": str(config)})
+    command = station.with_config(talos={"config_file": str(config)}, snapshot={"stall_timeout": "500ms"})
 
     with every_node(station.double, snapshot_stalls_at=8_192):
         done = command("snapshot", "save")

@@ -62,7 +62,7 @@ class Caller:
         """Return what a stream of `common.Data` carries, as one."""
         return b"".join(part.bytes for part in self.stream(method, request, seconds=seconds, **metadata))
 
-    def until_it_stops(self, method: str, request: Any = None, *, parts: int, seconds: float = 5.0) -> list[Any]:
+    def until_it_stops(self, method: str, request: Any = None, *, parts: int, seconds: float = 20.0) -> list[Any]:
         """Return the first parts of a stream that does not end, and leave it."""
         descriptor = _SERVICES["machine"].methods_by_name[method]
 
@@ -78,7 +78,7 @@ class Caller:
 
         return self._run(read)
 
-    def upload(self, content: bytes, *, chunk_bytes: int = 64 * 1024, seconds: float = 20.0) -> None:
+    def upload(self, content: bytes, *, chunk_bytes: int = 64 * 1024, seconds: float = 60.0) -> None:
         """Send a snapshot with EtcdRecover."""
         chunks = [
             common_pb2.Data(bytes=content[start : start + chunk_bytes]) for start in range(0, len(content), chunk_bytes)

@@ -179,7 +179,7 @@ class TalosDouble:
         if process is not None:
             self._loop.call_soon_threadsafe(process.signal, number)
 
-    def bootstrap_alone(self, machine: Machine, *, deadline_seconds: float = 30.0) -> None:
+    def bootstrap_alone(self, machine: Machine, *, deadline_seconds: float = 60.0) -> None:
         """Bootstrap an empty cluster on a machine, and wait for its etcd; two of these make two clusters."""
 
         async def begin() -> None:
@@ -217,18 +217,18 @@ class TalosDouble:
 
         return self.run(members())
 
-    def wait_until_healthy(self, *, deadline_seconds: float = 60.0) -> None:
+    def wait_until_healthy(self, *, deadline_seconds: float = 120.0) -> None:
         """Wait until etcd is healthy on every control plane that is on."""
         self.wait_until(
             lambda: all(machine.etcd.is_healthy for machine in self.control_planes if machine.is_on),
             deadline_seconds=deadline_seconds,
         )
 
-    def wait_for_state(self, machine: Machine, state: str, *, deadline_seconds: float = 30.0) -> None:
+    def wait_for_state(self, machine: Machine, state: str, *, deadline_seconds: float = 60.0) -> None:
         """Wait until a machine's etcd service is in that state."""
         self.wait_until(lambda: machine.etcd_history.state == state, deadline_seconds=deadline_seconds)
 
-    def wait_for_event(self, machine: Machine, text: str, *, deadline_seconds: float = 30.0) -> str:
+    def wait_for_event(self, machine: Machine, text: str, *, deadline_seconds: float = 60.0) -> str:
         """Wait until an event of a machine's etcd service contains a text, and return it whole."""
 
         def found() -> str | None:
@@ -237,7 +237,14 @@ class TalosDouble:
         self.wait_until(lambda: found() is not None, deadline_seconds=deadline_seconds)
         return found() or ""
 
-    def wait_until(self, is_so: Callable[[], bool], *, deadline_seconds: float = 30.0) -> None:
+    def wait_for_complaint(self, machine: Machine, text: str, *, deadline_seconds: float = 60.0) -> None:
+        """Wait until the last look at a machine's etcd found it ill with these words.
+
+        An event says them only where they are the first ones: a start that is slow may be complained of before.
+        """
+        self.wait_until(lambda: text in machine.etcd_history.health.last_message, deadline_seconds=deadline_seconds)
+
+    def wait_until(self, is_so: Callable[[], bool], *, deadline_seconds: float = 60.0) -> None:
         """Wait for a condition of the machines' state. Raises TimeoutError with what their services say."""
         deadline = datetime.now(UTC) + timedelta(seconds=deadline_seconds)
         with self._news:

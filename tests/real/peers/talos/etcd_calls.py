@@ -27,6 +27,7 @@ from real.peers.talos.node import RECOVERY_SNAPSHOT
 
 _NO_LEADER_RETRIED_SECONDS = 2.5  # clientv3: a hundred attempts, 25 ms apart
 _RETRY_SECONDS = 0.1
+_CONNECT_SECONDS = 5.0
 _LARGEST_MESSAGE = 32 * 1024 * 1024  # constants.GRPCMaxMessageSize
 
 
@@ -218,11 +219,14 @@ class EtcdCalls:
                 raise unknown("no controlplane endpoints discovered yet")
             for address in addresses:
                 async with self._node.etcd_client(address) as client:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_RETRY_SECONDS):
-                            await client.wait_until_it_listens()
-                        yield client
-                        return
+                    try:
+                        async with asyncio.timeout(_CONNECT_SECONDS):
+                            await client.connect()
+                    except OSError:  # a timeout is one, too
+                        continue
+                    yield client
+                    return
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def _ask(
         self,

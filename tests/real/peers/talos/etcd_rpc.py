@@ -73,11 +73,15 @@ class EtcdClient:
         """Wait, without end, until a connection can be made: clientv3 waits for readiness."""
         while True:
             try:
-                await self._channel.__connect__()
+                await self.connect()
             except OSError:
                 await asyncio.sleep(0.05)
             else:
                 return
+
+    async def connect(self) -> None:
+        """Make the connection; raises OSError where nobody listens."""
+        await self._channel.__connect__()
 
     async def status(self) -> rpc_pb2.StatusResponse:
         answer: rpc_pb2.StatusResponse = await self._unary(
