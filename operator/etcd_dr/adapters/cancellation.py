@@ -1,7 +1,8 @@
 """A switch that stops work from outside: thrown by a signal handler or a shutdown, seen by every thread.
 
-Whoever throws it never waits: callbacks run in a thread of their own, because a signal handler interrupts the main
-thread anywhere, also while it holds the very lock that a callback wants.
+Whoever throws it never waits: callbacks run in threads of their own, because a signal handler interrupts the main
+thread anywhere, also while it holds the very lock that a callback wants. Each has its own, so that one that fails or
+hangs (a process that even SIGKILL does not end at once) keeps the wish from no other.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ class CancellationSwitch:
 
     def _call_all(self) -> None:
         for number in list(self._callbacks):
-            self._call(number)
+            try:
+                threading.Thread(target=self._call, args=(number,), name="cancel", daemon=True).start()
+            except RuntimeError:  # no more threads are to be had
+                self._call(number)
 
     def _call(self, number: int) -> None:
         """Call one back, once: whoever takes it out of the table is the one to call it."""

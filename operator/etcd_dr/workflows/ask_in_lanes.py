@@ -44,9 +44,9 @@ class Lanes:
                 lane = Lane(name, was_refused=True)
                 lane.done.set()
                 return lane
-            self._running.add(name)
-        lane = Lane(name)
-        threading.Thread(target=self._run, args=(lane, ask), name=f"lane {name}", daemon=True).start()
+            lane = Lane(name)
+            threading.Thread(target=self._run, args=(lane, ask), name=f"lane {name}", daemon=True).start()
+            self._running.add(name)  # last: where no thread is to be had, the name must not count as hanging
         return lane
 
     def wait(self, lanes: Iterable[Lane], *, until: float) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 
+import pytest
+
 from etcd_dr.adapters.cancellation import CancellationSwitch
 
 
@@ -76,3 +78,30 @@ def test_signal_handler_may_throw_it_anywhere() -> None:
         signal.signal(signal.SIGUSR1, before)
 
     assert cancelled
+
+
+def test_callback_that_fails_keeps_the_wish_from_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that may not be ended must not leave a stream waiting."""
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # it is told on standard error
+    switch = CancellationSwitch()
+    called = threading.Event()
+
+    def fail() -> None:
+        raise PermissionError
+
+    with switch.on_cancel(fail), switch.on_cancel(called.set):
+        switch.cancel("SIGTERM")
+
+        assert called.wait(10)
+
+
+def test_callback_that_hangs_keeps_the_wish_from_no_other() -> None:
+    """A process in uninterruptible sleep survives SIGKILL for as long as its disk hangs."""
+    switch = CancellationSwitch()
+    called, ended = threading.Event(), threading.Event()
+
+    with switch.on_cancel(lambda: ended.wait(20)), switch.on_cancel(called.set):
+        switch.cancel("SIGTERM")
+
+        assert called.wait(10)
+    ended.set()

@@ -86,3 +86,18 @@ def test_lane_that_ends_in_an_error_is_done_and_frees_its_name(monkeypatch: pyte
     assert lane.is_done
     assert seen == [KeyError]
     assert not lanes.start("broken", lambda: None).was_refused
+
+
+def test_lane_for_which_there_was_no_thread_does_not_count_as_hanging() -> None:
+    """A pod at its limit of processes must not be blind to a member until it is started again."""
+    lanes = Lanes(SystemClock())
+    before = threading.stack_size(1 << 46)  # more than there is: no thread can be made
+    try:
+        with pytest.raises(RuntimeError):
+            lanes.start("m1", lambda: None)
+    finally:
+        threading.stack_size(before)
+
+    lane = lanes.start("m1", lambda: None)
+
+    assert not lane.was_refused

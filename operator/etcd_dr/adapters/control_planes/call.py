@@ -60,7 +60,7 @@ def call(
     with tempfile.TemporaryFile() as errors:
         process = _start(command, errors, has_input=feed is not None, environ=environ)
         with _Ending(process, seconds=deadline) as ending, cancellation.on_cancel(ending.kill):
-            feeder = _Feeder(process, feed)
+            feeder = _Feeder(process, feed, end=ending.kill)
             output = _read_all(process, write)
             feeder.finish()
             status = process.wait()
@@ -103,8 +103,12 @@ class _Ending:
         self.came = False
 
     def kill(self) -> None:
-        """End the process and its group: it leads a session of its own. No-op once it has ended."""
-        if self._process.poll() is None:
+        """End the process and its group: it leads a session of its own. No-op once it was waited for.
+
+        One that ended already may have left others behind, which hold its output open. Until it is waited for, nobody
+        else gets its number.
+        """
+        if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -118,7 +122,7 @@ class _Ending:
 
     def __exit__(self, *failure: object) -> None:
         self._timer.cancel()
-        if self._process.poll() is None:
+        if self._process.returncode is None:
             self.kill()
             self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
@@ -130,9 +134,9 @@ class _Ending:
 class _Feeder:
     """Pushes standard input from a thread, so that a program that answers early is heard."""
 
-    def __init__(self, process: subprocess.Popen[bytes], feed: Feed | None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], feed: Feed | None, *, end: Callable[[], None]) -> None:
         self.error: BaseException | None = None
-        self._process, self._feed = process, feed
+        self._process, self._feed, self._end = process, feed, end
         self._thread = threading.Thread(target=self._run, name="node-feed", daemon=True) if feed is not None else None
         if self._thread is not None:
             self._thread.start()
@@ -152,7 +156,7 @@ class _Feeder:
             pass  # the program ended first; its status says why
         except BaseException as error:  # noqa: BLE001 - it is raised again by the caller's thread
             self.error = error
-            self._process.kill()  # a half-fed program must not take what it has for the whole
+            self._end()  # a half-fed program must not take what it has for the whole
 
 
 def _read_all(process: subprocess.Popen[bytes], write: Write | None) -> bytes:

@@ -118,6 +118,8 @@ class ThrowawayMembers:
             try:
                 with cancellation.on_cancel(process.kill), self._connected(process, launch) as (member, admin):
                     process.start()
+                    if cancellation.is_cancelled:  # the wish may have come before there was anything to end
+                        process.kill()
                     try:
                         process.wait_until(_serves(process, member), deadline_seconds=deadline)
                     except MemberUnreachable as error:

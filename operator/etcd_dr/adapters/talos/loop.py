@@ -38,7 +38,8 @@ class LoopThread:
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine and return its future; cancelling that cancels it. Raises LoopClosed after `stop`."""
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._running())
+            with self._lock:  # what is handed over behind a stop would be waited for without end
+                return asyncio.run_coroutine_threadsafe(coroutine, self._running())
         except LoopClosed:
             coroutine.close()
             raise
@@ -70,26 +71,32 @@ class LoopThread:
             self._thread.join(_JOIN_SECONDS)
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._is_stopped:
-                raise LoopClosed
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._serve, args=(self._loop,), name=self._name, daemon=True)
-                self._thread.start()
-            return self._loop
+        """Return the loop, begun if need be; the lock is held."""
+        if self._is_stopped:
+            raise LoopClosed
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._serve, args=(self._loop,), name=self._name, daemon=True)
+            self._thread.start()
+        return self._loop
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         # What breaks in a transport is told through the call that used it; a second telling on stderr helps nobody.
         loop.set_exception_handler(lambda _loop, _context: None)
         loop.run_forever()
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            loop.run_until_complete(asyncio.wait(tasks, timeout=1.0))
+        loop.run_until_complete(_wind_up())
         loop.close()
+
+
+async def _wind_up() -> None:
+    """Cancel what is under way, and let everybody hear who waits for it, or for what ended just before."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=1.0)
+    await asyncio.sleep(0)  # a loop that is closed drops its callbacks, and among them the word that a call has ended
 
 
 async def _within(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
