@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from etcd_dr.adapters.kubernetes.client import KubernetesApi, open_api
+from etcd_dr.errors import KubernetesError
 from real.peers.kube_apiserver import KubeApiserver
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -20,7 +21,7 @@ CHART = PROJECT / "charts" / "etcd-dr"
 RELEASE = "dr"
 ACCOUNT = "dr-etcd-dr"
 _APPLIED = ("crds.yaml", "rbac.yaml", "serviceaccount.yaml")
-_SECONDS = 30
+_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class KubeSite:
 
     def wait_for(self, plural: str, name: str, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Return the object once the condition holds for its status, looked at again and again."""
-        end = time.monotonic() + 2 * _SECONDS
+        end = time.monotonic() + _SECONDS
         while True:
             found = self.admin.get(self.path(plural, name))
             if condition(found.get("status", {})):
@@ -86,7 +87,7 @@ def make_site(server: KubeApiserver, namespace: str, *, stock_program: Callable[
     kubeconfig = server.service_account_kubeconfig(namespace, ACCOUNT)
     admin = open_api(kubeconfig=server.admin_kubeconfig, namespace=namespace)
     site = KubeSite(server, namespace, kubectl, kubeconfig, admin, open_api(kubeconfig=kubeconfig))
-    _wait_until_established(site)
+    _wait_until_in_force(site)
     return site
 
 
@@ -110,14 +111,20 @@ def render(helm: Path, namespace: str, *more: str) -> list[dict[str, Any]]:
     return rendered
 
 
-def _wait_until_established(site: KubeSite) -> None:
-    """A definition is served a moment after it was taken."""
+def _wait_until_in_force(site: KubeSite) -> None:
+    """Definitions are served and listed, and rights are given, a moment after they were taken."""
     end = time.monotonic() + _SECONDS
-    for plural in ("etcdsnapshots", "etcddrills"):
-        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.etcd-dr.io"
-        while True:
-            conditions = {c["type"]: c for c in site.admin.get(path).get("status", {}).get("conditions", [])}
-            if conditions.get("Established", {}).get("status") == "True":
-                break
-            assert time.monotonic() < end, conditions
-            time.sleep(0.1)
+    while (missing := _not_in_force(site)) is not None:
+        assert time.monotonic() < end, missing
+        time.sleep(0.1)
+
+
+def _not_in_force(site: KubeSite) -> KubernetesError | str | None:
+    plurals = ("etcdsnapshots", "etcddrills")
+    try:
+        for plural in plurals:
+            site.account.get(site.path(plural))
+        listed = {each["name"] for each in site.admin.get("/apis/etcd-dr.io/v1alpha1")["resources"]}
+    except KubernetesError as error:  # denied, missing, or "storage is (re)initializing"
+        return error
+    return None if listed.issuperset(plurals) else f"discovery has {listed}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,9 @@ pytestmark = pytest.mark.matrix
 
 _DEADLINE_SECONDS = 90
 _UNHURT_SCRAPES = 8
+_A_SLOW_MACHINE_IS_NO_FINDING = dict.fromkeys(
+    ("slow_round_trip_seconds", "peer_round_trip_seconds", "fsync_warning_seconds", "commit_warning_seconds"), 60.0
+)
 _EMPTY_HERE = {
     # Nothing is wrong with this cluster.
     "etcd-dr-members: Alarms",
@@ -119,6 +123,15 @@ class Watched:
     def wait_until(self, alert: str, status: str) -> None:
         self.operator.wait_for(lambda: self.status(alert) == status, f"{alert} {status}", seconds=_DEADLINE_SECONDS)
 
+    def wait_for_messages(self, status: str, *codes: str) -> None:
+        """Return once the operator's own messages said of each that it was raised, or that it was resolved."""
+        wanted = {(code, status) for code in codes}
+        self.operator.wait_for(lambda: wanted <= self.conditions(), f"messages: {codes} {status}")
+
+    def unanswered(self) -> set[str]:
+        """Return the places of expressions that have no answer, though something happened to be answered."""
+        return {place for place, expr in expressions() if not self.prometheus.query(expr)} - _EMPTY_HERE
+
     def conditions(self) -> set[tuple[str, str]]:
         """Return what the operator's own messages said: code and status of every condition."""
         return {(c["code"], c["status"]) for posted in self.messages.posted for c in posted.body["conditions"]}
@@ -136,7 +149,7 @@ class Watched:
                     "schedule": {"cron": "0 3 * * *"},
                     "objectives": {"rpo": "2d", "rto": "1h"},
                     "drill": {"max_age": "8d"},
-                    "health": {"interval": "1s", "timeout": "1s"},
+                    "health": {"interval": "1s", "timeout": "5s", "thresholds": _A_SLOW_MACHINE_IS_NO_FINDING},
                 }
             ],
             "stores": [{"name": "main", "directory": {"path": str(self.store)}}],
@@ -156,7 +169,9 @@ def watched(
     tmp_path: Path,
 ) -> Iterator[Watched]:
     with ExitStack() as stack:
-        cluster = fresh_cluster(size=3)
+        cluster = fresh_cluster(
+            size=3, heartbeat_milliseconds=100, election_milliseconds=1500
+        )  # only where we want one
         gateway = cluster.gateway()
         for number in range(50):
             gateway.put(b"/registry/pods/%d" % number, b"x" * 200)
@@ -171,6 +186,7 @@ def test_what_goes_wrong_reaches_a_person_and_its_end_too(watched: Watched) -> N
     watched.command("snapshot", "import", file, "--taken-at", four_days_ago.isoformat())
 
     watched.watch()
+    watched.wait_until("EtcdDRSnapshotStale", "firing")
     watched.wait_until("EtcdDRSnapshotStaleCritical", "firing")
     stale = watched.told("EtcdDRSnapshotStaleCritical")[0]
     watched.command("snapshot", "save")
@@ -189,6 +205,7 @@ def test_what_goes_wrong_reaches_a_person_and_its_end_too(watched: Watched) -> N
     for member in victims:
         member.kill()
     watched.wait_until("EtcdDRQuorumLost", "firing")
+    watched.wait_for_messages("raised", "quorum.lost")  # the alert is for what cannot be told, too
     for member in victims:
         member.start()
     watched.wait_until("EtcdDRQuorumLost", "resolved")
@@ -197,8 +214,8 @@ def test_what_goes_wrong_reaches_a_person_and_its_end_too(watched: Watched) -> N
     assert stale["labels"]["severity"] == "critical"
     assert "It was taken 4d" in stale["annotations"]["description"]
     assert stale["annotations"]["runbook_url"].endswith("/snapshots.md")
-    for told in ("snapshot.stale", "snapshot.damaged_newest", "quorum.lost"):
-        assert {(told, "raised"), (told, "resolved")} <= watched.conditions()
+    watched.wait_for_messages("raised", "snapshot.stale", "snapshot.damaged_newest", "quorum.lost")
+    watched.wait_for_messages("resolved", "snapshot.stale", "snapshot.damaged_newest", "quorum.lost")
     assert "s3cr3t" not in watched.operator.log_file.read_text() + watched.operator.get("/metrics")
 
 
@@ -242,9 +259,11 @@ def test_dashboards_show_a_real_cluster(watched: Watched) -> None:
         lambda: watched.prometheus.query("count_over_time(etcd_dr_restorable_points[1m]) >= 5"), "scrapes"
     )
 
-    empty = {place for place, expr in expressions() if not watched.prometheus.query(expr)}
+    end = time.monotonic() + _DEADLINE_SECONDS
+    while (unanswered := watched.unanswered()) and time.monotonic() < end:
+        pass  # each look asks dozens of questions; what is measured rarely comes a little later
 
-    assert sorted(empty - _EMPTY_HERE) == []
+    assert sorted(unanswered) == []
 
 
 def _hurried(rules: dict[str, Any]) -> dict[str, Any]:

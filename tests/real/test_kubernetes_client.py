@@ -99,7 +99,7 @@ def test_a_watch_tells_what_happens_and_ends_by_itself(api: KubernetesApi) -> No
     api.create(maps(api), config_map("one"))
     api.delete(f"{maps(api)}/one")
 
-    with api.watch(maps(api), since=since, seconds=1) as watch:
+    with api.watch(maps(api), since=since, seconds=4) as watch:  # the server's own time, also for being slow
         told = [(change.kind, change.document["metadata"].get("name")) for change in watch]
 
     assert [each for each in told if each[0] != "BOOKMARK"] == [("ADDED", "one"), ("DELETED", "one")]
@@ -138,10 +138,10 @@ def test_a_server_that_hangs_or_is_gone_ends_each_call(fresh_kube_apiserver: Cal
         api.get(path)
     server.start()
 
-    assert 0.9 < waited < 8
+    assert 0.9 < waited < 30  # the server stands still for ever
     assert refused.value.retryable
     assert api.get(path)["metadata"]["name"] == "default"
-    with pytest.raises(HistoryExpired), api.watch("/api/v1/namespaces", since="1", seconds=1) as watch:
+    with pytest.raises(HistoryExpired), api.watch("/api/v1/namespaces", since="1", seconds=20) as watch:
         list(watch)
 
 

@@ -23,7 +23,14 @@ from scenarios.documented_json import differences, examples
 
 pytestmark = pytest.mark.matrix
 
-LEASES = {"duration": "6s", "renew_deadline": "3s", "retry_period": "1s", "request_timeout": "1s", "claim_life": "30s"}
+LEASES = {
+    "duration": "30s",
+    "renew_deadline": "15s",
+    "retry_period": "1s",
+    "request_timeout": "5s",
+    "claim_life": "30s",
+}
+SHORT_LEASES = LEASES | {"duration": "12s", "renew_deadline": "6s", "request_timeout": "2s"}
 Start = Callable[..., OperatorUnderTest]
 
 
@@ -126,6 +133,8 @@ def test_a_day_of_requests(
     folder = tmp_path / "store" / "v1" / "prod" / "snapshots" / status["snapshotID"]
     assert (folder / "manifest.json").exists()
     assert (folder / "pin.json").exists()
+    # The status comes first, then the word about it.
+    operator.wait_for(lambda: len(reasons(site, "before-upgrade")) >= 2, "events")
     assert reasons(site, "before-upgrade") == ["Completed", "Started"]
 
     # As docs/kubernetes.md says it.
@@ -163,9 +172,11 @@ def test_a_day_of_requests(
     assert again["metadata"]["uid"] != shown["metadata"]["uid"]
     assert len(list((folder.parent).iterdir())) == 2
 
-    metrics = operator.get("/metrics")
-    assert 'etcd_dr_requests_followed{kind="EtcdSnapshot"} 1.0' in metrics
-    assert 'etcd_dr_requests_answered_total{cluster="prod",kind="EtcdDrill",phase="Completed"} 1.0' in metrics
+    for line in (
+        'etcd_dr_requests_followed{kind="EtcdSnapshot"} 1.0',
+        'etcd_dr_requests_answered_total{cluster="prod",kind="EtcdDrill",phase="Completed"} 1.0',
+    ):
+        operator.wait_for(lambda line=line: line in operator.get("/metrics"), line)  # type: ignore[misc]
     assert not operator.of("requests.unheard")
     assert operator.stop() == 0
 
@@ -182,14 +193,16 @@ def test_an_api_that_dies_in_the_middle_of_a_request_gets_its_answer_later(
     """The snapshot is stored while the API is gone, and the status says so when it is back: once, and by nobody else."""
     server, etcd = fresh_kube_apiserver(), fresh_cluster(size=1)
     site = make_kube_site(server, "default")
-    load_writer(etcd, seed=1).wait_for(1000)
+    load_writer(etcd, seed=1).wait_for(1000, deadline_seconds=180)
     proxy = tcp_proxy(etcd.members[0].settings.client_port)
     config = settings(site, etcd, tmp_path, endpoint=proxy.endpoint)
+    config["clusters"][0]["health"] = {"interval": "1h"}  # the one round at the start: no more bytes than are awaited
+    config["kubernetes"]["leases"] = SHORT_LEASES
     operator = start_operator(config)
     operator.wait_for(lambda: operator.of("operator.started"), "start")
     operator.wait_for(lambda: operator.of("health.checked"), "round")
 
-    proxy.stall_after(500_000)  # in the stream: what is asked beforehand and each health round are far less
+    proxy.stall_after(500_000)  # in the stream: what is asked beforehand is far less
     site.request("EtcdSnapshot", "now")
     site.wait_for("etcdsnapshots", "now", phase_is("Running"))
     server.kill()
@@ -205,7 +218,9 @@ def test_an_api_that_dies_in_the_middle_of_a_request_gets_its_answer_later(
     assert len(operator.of("snapshot.committed")) == 1
     assert done["status"]["snapshotID"] == operator.of("snapshot.committed")[0]["snapshot_id"]
     assert {told["kind"] for told in operator.of("requests.unheard")} == {"EtcdSnapshot", "EtcdDrill"}
-    operator.wait_for(lambda: len(operator.of("requests.heard_again")) == 2, "both kinds heard again")
+    operator.wait_for(
+        lambda: len({told["kind"] for told in operator.of("requests.heard_again")}) == 2, "both kinds again"
+    )
     assert operator.stop() == 0
 
 
@@ -232,7 +247,8 @@ def test_two_replicas_share_the_requests_and_a_stop_loses_none(
     for number in range(4):
         site.request("EtcdSnapshot", f"first-{number}")
     site.wait_for("etcdsnapshots", "first-0", phase_is("Running", "Completed"))
-    leader = next(each for each in replicas if "etcd_dr_leader{" in each.get("/metrics") and leads(each))
+    replicas[0].wait_for(lambda: any(leads(each) for each in replicas), "leader")
+    leader = next(each for each in replicas if leads(each))
     other = next(each for each in replicas if each is not leader)
     assert leader.stop() == 0
     for number in range(4):

@@ -143,7 +143,7 @@ class KubeApiserver:
 
         with self.client() as api:
             try:
-                CoreV1Api(api).create_namespace({"metadata": {"name": name}}, _request_timeout=10)
+                CoreV1Api(api).create_namespace({"metadata": {"name": name}}, _request_timeout=60)
             except ApiException as refusal:
                 if refusal.status != 409:
                     raise
@@ -218,7 +218,7 @@ def _issue_token(api: Any, namespace: str, name: str, *, seconds: int) -> str:
     from kubernetes import client  # noqa: PLC0415 - a second of work that only users of the server pay
 
     asked = {"spec": {"audiences": [_ISSUER], "expirationSeconds": seconds}}
-    answer = client.CoreV1Api(api).create_namespaced_service_account_token(name, namespace, asked, _request_timeout=10)
+    answer = client.CoreV1Api(api).create_namespaced_service_account_token(name, namespace, asked, _request_timeout=60)
     return str(answer.status.token)
 
 
