@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
@@ -12,14 +13,15 @@ from etcd_dr.adapters.etcd.access import EtcdAccess
 from etcd_dr.adapters.etcd.connector import GrpcEtcdConnector
 from etcd_dr.adapters.local_cluster import LocalCluster
 from etcd_dr.adapters.system_clock import SystemClock
-from etcd_dr.domain.cluster import Alarm, Member
+from etcd_dr.domain.cluster import Alarm
 from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable, RevisionUnavailable
 from etcd_dr.ports.etcd import EtcdConnector
 from etcd_dr.ports.etcd_admin import AdminConnector, EtcdAdmin
 from fakes.etcd import FakeCluster, FakeEtcdConnector
 from fakes.etcd_admin import FakeAdminConnector
 
-SECONDS = 8.0
+T = TypeVar("T")
+SECONDS = 15.0
 NEW_PEER = "https://127.0.0.1:2380"
 
 
@@ -43,16 +45,16 @@ class Rig:
             return member.alarms(deadline=SECONDS)
 
 
-def added_learner(admin: EtcdAdmin) -> Member:
-    """Add one as soon as etcd lets us: its members must have been connected for 5 s (server.go, HealthInterval)."""
-    for _ in range(40):
+def as_soon_as_fit(change: Callable[[], T]) -> T:
+    """Change members as soon as etcd lets us: they must have been connected for 5 s (server.go, HealthInterval)."""
+    for _ in range(200):
         try:
-            return admin.add_learner([NEW_PEER], deadline=SECONDS)
+            return change()
         except EtcdError as error:
             if error.context["reason"] != "unhealthy":
                 raise
         threading.Event().wait(0.25)
-    raise AssertionError("the cluster never became fit for a new member")
+    raise AssertionError("the cluster never became fit for a change of its members")
 
 
 def fake_rig() -> Rig:
@@ -114,17 +116,17 @@ class EtcdAdminSuite:
         """It has no name before it starts, and cannot be promoted while it lags."""
         before = rig.member_ids()
         with rig.admin() as admin:
-            learner = added_learner(admin)
+            learner = as_soon_as_fit(lambda: admin.add_learner([NEW_PEER], deadline=SECONDS))
 
             assert (learner.name, learner.is_learner, learner.peer_urls) == ("", True, (NEW_PEER,))
             assert learner.id in rig.member_ids()
             with pytest.raises(EtcdError) as again:
-                admin.add_learner([NEW_PEER], deadline=SECONDS)
+                as_soon_as_fit(lambda: admin.add_learner([NEW_PEER], deadline=SECONDS))
             assert again.value.context["reason"] == "exists"
             with pytest.raises(EtcdError) as early:
                 admin.promote(learner.id, deadline=SECONDS)
             assert early.value.context["reason"] == "not-ready"
-            admin.remove_member(learner.id, deadline=SECONDS)
+            as_soon_as_fit(lambda: admin.remove_member(learner.id, deadline=SECONDS))
             assert rig.member_ids() == before
 
     def test_voter_cannot_be_promoted(self, rig: Rig) -> None:
@@ -137,7 +139,7 @@ class EtcdAdminSuite:
     def test_unknown_member_is_said_to_be_unknown(self, rig: Rig) -> None:
         """Removed already, when a recovery is resumed."""
         with rig.admin() as admin, pytest.raises(EtcdError) as caught:
-            admin.remove_member(0xDEADBEEF, deadline=SECONDS)
+            as_soon_as_fit(lambda: admin.remove_member(0xDEADBEEF, deadline=SECONDS))
 
         assert caught.value.context["reason"] == "not-found"
 
@@ -187,7 +189,7 @@ class EtcdAdminLossSuite:
         broken.stop(2)
 
         with broken.admin(2) as admin, pytest.raises(MemberUnreachable):
-            admin.put(b"a", b"b", deadline=2.0)
+            admin.put(b"a", b"b", deadline=SECONDS)
 
     def test_without_quorum_writes_time_out_and_local_reads_do_not(self, broken: Rig) -> None:
         """A drill and a survivor count keys alone."""
@@ -264,7 +266,7 @@ def test_learner_that_caught_up_is_promoted(fresh_cluster: Callable[..., LocalCl
     rig = real_rig(cluster)
     with rig.admin() as admin, contextlib.closing(rig.members.connect(learner.endpoint)) as new:
         member_id = new.status(deadline=SECONDS).member_id
-        for _ in range(100):
+        for _ in range(300):
             try:
                 admin.promote(member_id, deadline=SECONDS)
                 break
@@ -272,7 +274,7 @@ def test_learner_that_caught_up_is_promoted(fresh_cluster: Callable[..., LocalCl
                 if error.context["reason"] != "not-ready":
                     raise
             threading.Event().wait(0.1)
-        for _ in range(100):  # the leader has promoted it; it hears of that itself a moment later
+        for _ in range(300):  # the leader has promoted it; it hears of that itself a moment later
             if not new.status(deadline=SECONDS).is_learner:
                 break
             threading.Event().wait(0.1)

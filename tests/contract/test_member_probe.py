@@ -18,7 +18,7 @@ from etcd_dr.ports.member_probe import MemberProbe
 from fakes.etcd import FakeCluster
 from fakes.member_probe import FakeMemberProbe
 
-SECONDS = 3.0
+SECONDS = 10.0
 SHORT = 1.0
 
 
@@ -184,7 +184,7 @@ class MemberProbeContract:
 
 def _until_leaderless(rig: Rig) -> HttpProbe:
     """Visit until the member has noticed that its leader is gone: an election timeout, at most."""
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 30
     while True:
         visit = rig.probe.visit(rig.endpoint, deadline=SECONDS)
         is_healthy = visit.health.value is None or visit.health.value.is_healthy

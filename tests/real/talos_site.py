@@ -54,6 +54,8 @@ class Site:
         """Empty these machines' disks, all of them where none is named, and wait until their etcd waits."""
         lost = machines or tuple(self.double.machines)
         for machine in lost:
+            self.double.switch_off(machine)  # or the first one joins again through the last one
+        for machine in lost:
             self.double.lose_data(machine)
         for machine in lost:
             self.double.wait_for_state(machine, "Preparing")

@@ -40,7 +40,9 @@ _QUIET = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
     "--remote-debugging-pipe",
 )
-_DEADLINE_SECONDS = 30.0
+_DEADLINE_SECONDS = 60.0
+_BETWEEN_TWO_PAGES = ("Cannot find context", "context was destroyed", "navigated or closed")
+"""What the browser says of a question that comes while a form or a link leads elsewhere."""
 
 
 def find_chromium() -> Path | None:
@@ -105,6 +107,7 @@ class Chromium:
         tab = Tab(self, session)
         for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
             tab.ask(f"{domain}.enable")
+        tab.ask("Page.setLifecycleEventsEnabled", enabled=True)
         tab.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -166,7 +169,7 @@ class Tab:
         self._browser = browser
         self._session = session
         self._complaints: list[str] = []
-        self._loads = 0
+        self._loaded: set[str] = set()
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         result = self._browser.ask(method, session=self._session, **parameters)
@@ -175,15 +178,8 @@ class Tab:
         return result
 
     def go(self, url: str) -> None:
-        """Load an address and wait until it is there."""
-        before = self._loads
-        self.ask("Page.navigate", url=url)
-        self._wait_for_load(before)
-
-    def reload(self) -> None:
-        before = self._loads
-        self.ask("Page.reload")
-        self._wait_for_load(before)
+        """Load an address and wait until it is there: this one, and not what the tab had before it."""
+        self._wait_for_load(self.ask("Page.navigate", url=url)["loaderId"])
 
     def value(self, expression: str) -> Any:
         """Return what a JavaScript expression is, as JSON has it."""
@@ -192,12 +188,20 @@ class Tab:
             raise RuntimeError(f"{expression}: {found['exceptionDetails']}")
         return found["result"].get("value")
 
-    def wait_for(self, expression: str, *, seconds: float = 20.0) -> None:
+    def wait_for(self, expression: str, *, seconds: float = 40.0) -> None:
         """Look again every 100 ms until the expression is true."""
         end = time.monotonic() + seconds
-        while not self.value(expression):
+        while not self._is_so(expression):
             assert time.monotonic() < end, f"never: {expression}\n{self.value('document.body.innerText')}"
             time.sleep(0.1)
+
+    def _is_so(self, expression: str) -> bool:
+        try:
+            return bool(self.value(expression))
+        except RuntimeError as error:
+            if not any(words in str(error) for words in _BETWEEN_TWO_PAGES):
+                raise
+            return False
 
     def without_scripts(self) -> None:
         """From the next load on, run no script of the page."""
@@ -243,9 +247,9 @@ class Tab:
         size = self.ask("Page.getLayoutMetrics")["cssContentSize"]
         return {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
 
-    def _wait_for_load(self, before: int) -> None:
+    def _wait_for_load(self, loader_id: str) -> None:
         end = time.monotonic() + _DEADLINE_SECONDS
-        while self._loads == before:
+        while loader_id not in self._loaded:
             assert time.monotonic() < end, "the page never loaded"
             told = self._browser.hear(end)
             if told.get("sessionId") == self._session:
@@ -254,8 +258,8 @@ class Tab:
     def _note(self, told: dict[str, Any]) -> None:
         parameters = told.get("params", {})
         match told.get("method"):
-            case "Page.loadEventFired":
-                self._loads += 1
+            case "Page.lifecycleEvent" if parameters["name"] == "load":
+                self._loaded.add(parameters["loaderId"])
             case "Runtime.consoleAPICalled" if parameters["type"] in ("error", "warning", "assert"):
                 self._complaints.append(" ".join(str(a.get("value", a)) for a in parameters["args"]))
             case "Runtime.exceptionThrown":
