@@ -116,6 +116,18 @@ def test_a_bug_in_a_job_is_told_and_the_schedule_goes_on(world: OperatorWorld) -
     assert "ZeroDivisionError" in str(world.events.of("snapshot.failed")[0].fields["context_trace"])
 
 
+def test_round_that_failed_does_not_count_as_one_that_hangs(
+    world: OperatorWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With rounds every ten minutes the pod would be started again for it, five minutes later."""
+    monkeypatch.setattr(type(world.clock), "now", lambda _: 1 // 0)
+
+    world.keeper.check_health()
+
+    assert world.events.of("health.failed")
+    assert world.board.of("prod").round_begun_at is None
+
+
 def test_a_stop_in_the_middle_leaves_nothing_and_no_retry(world: OperatorWorld) -> None:
     """A graceful stop aborts the upload; the next process decides anew."""
     world.cancellation.cancel("SIGTERM")

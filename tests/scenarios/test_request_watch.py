@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from threading import Condition
+from contextlib import contextmanager
+from threading import Condition, Event, Thread
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -120,3 +123,30 @@ def test_an_answer_that_nobody_foresaw_does_not_make_it_deaf(world: WatchWorld) 
     world.wait_until(lambda: world.names() == ["after"])
 
     assert "bug" in str(world.of("requests.unheard")[0].fields["next_step"])
+
+
+def test_stop_does_not_wait_for_an_api_that_does_not_begin_to_answer(world: WatchWorld) -> None:
+    """It would for more than a minute, and cost the process its clean end and other replicas the wait for its leases."""
+    asked, ended = Event(), Event()
+
+    @contextmanager
+    def follow(*_: Any, **__: Any) -> Iterator[Any]:
+        asked.set()
+        ended.wait(SECONDS)
+        raise GONE
+        yield
+
+    desk: Any = world.desk
+    desk.follow = follow
+    world.watch.start()
+    assert asked.wait(SECONDS)
+    began = time.monotonic()
+
+    world.watch.stop()
+    stopping = Thread(target=world.watch.join, daemon=True)
+    stopping.start()
+    stopping.join(SECONDS / 2)
+
+    assert not stopping.is_alive()
+    assert time.monotonic() - began < SECONDS / 2
+    ended.set()

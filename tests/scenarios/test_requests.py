@@ -153,6 +153,29 @@ def test_an_answer_waits_for_an_api_that_is_gone(world: RequestWorld) -> None:
     assert world.counted("etcd_dr_requests_unreported") == 0
 
 
+@pytest.mark.parametrize("when", ["claiming", "answering"])
+def test_what_nobody_foresaw_costs_no_request_its_answer(world: RequestWorld, when: str) -> None:
+    """A request that is held by a thread which has ended would say `Running` until the next start."""
+    bug = ZeroDivisionError("not ours")
+    request = world.ask(NOW, "now")
+    world.hear()
+    if when == "claiming":
+        world.desk.failure = bug  # type: ignore[assignment]  # on purpose
+        world.clerk._runs.begin(request)
+    else:
+        world.meanwhile = lambda: world.desk.go(bug)  # type: ignore[arg-type]  # on purpose
+        world.clerk.look()
+    world.clerk.wait_for_work()
+
+    world.desk.failure = None
+    world.meanwhile = lambda: None
+    world.go_on()
+
+    assert world.phase(request) is RequestPhase.COMPLETED
+    assert len(world.catalogue.snapshots) == 1
+    assert "bug" in str(world.events.of("request.waits")[0].fields["next_step"])
+
+
 def test_an_answer_is_written_over_a_request_that_was_touched_meanwhile(world: RequestWorld) -> None:
     """Somebody who adds a label does not cost the answer."""
     request = world.ask(NOW, "now")

@@ -148,7 +148,7 @@ class KubernetesApi:
             raise failures.from_network(error, call=call, subject=self._host) from error
         except ApiException as error:  # status 0: TLS
             raise failures.from_network(error, call=call, subject=self._host) from error
-        except OSError as error:  # a certificate or a token file that is gone
+        except (OSError, ConfigException) as error:  # a certificate or a token file that is gone, or empty
             raise failures.from_network(error, call=call, subject=self._host) from error
         return response
 

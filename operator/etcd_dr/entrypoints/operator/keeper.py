@@ -56,7 +56,11 @@ class ClusterKeeper:
         """Make one health round."""
         self._parts.board.update(self._cluster, round_begun_at=self._clock.monotonic())
         with self._door.job("health"):
-            report = self._parts.watch.round(self._reader.facts())
+            try:
+                report = self._parts.watch.round(self._reader.facts())
+            except BaseException:
+                self._parts.board.update(self._cluster, round_begun_at=None)  # it failed, and does not hang
+                raise
             self._parts.board.update(self._cluster, report=report, round_begun_at=None)
 
     def refresh(self) -> None:

@@ -23,6 +23,7 @@ from etcd_dr.domain.notifications.conditions import Standing, conditions_of, run
 from etcd_dr.domain.notifications.ledger import Entry, Ledger, Wishes, decide
 from etcd_dr.domain.notifications.message import Condition, Item, Notification, Tidings
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
+from etcd_dr.entrypoints.operator.job_door import as_ours
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.errors import Cancelled, EtcdDrError
 from etcd_dr.ports.clock import Clock
@@ -61,11 +62,13 @@ class NotificationDesk:
     ) -> None:
         self._board = board
         self._clock = clock
+        self._events = events
         self._may_speak = may_speak
         self._woken, self._stopped = Event(), Event()
         self._looking = Lock()
         self._ledgers: dict[tuple[str, str], Ledger] = {}
         self._judged: dict[str, tuple[ClusterState, tuple[Condition, ...]]] = {}
+        self._is_failing = False
         self._outboxes = {receiver: Outbox(receiver.notifier, metrics=metrics, events=events) for receiver in receivers}
         self._thread = Thread(target=self._run, name="notifications", daemon=True)
 
@@ -124,12 +127,34 @@ class NotificationDesk:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            again_at = self.look()
+            again_at = self._look_safely()
             wait = _LONGEST_WAIT_SECONDS
             if again_at is not None:
                 wait = max(_SHORTEST_WAIT_SECONDS, min(wait, (again_at - self._clock.now()).total_seconds()))
             self._woken.wait(wait)
             self._woken.clear()
+
+    def _look_safely(self) -> datetime | None:
+        """Look; what goes wrong is told once, and looked past at the next change: nobody misses a desk that is silent."""
+        try:
+            again_at = self.look()
+        except Exception as error:  # noqa: BLE001 - the last door of the thread
+            if not self._is_failing:
+                self._tell(as_ours(error))
+            self._is_failing = True
+            return None
+        self._is_failing = False
+        return again_at
+
+    def _tell(self, error: EtcdDrError) -> None:
+        self._events.emit(
+            "notifications.failed",
+            level="error",
+            error_code=error.code,
+            error=str(error),
+            next_step=error.next_step,
+            **{f"context_{key}": value for key, value in error.context.items()},
+        )
 
 
 class Outbox:

@@ -15,7 +15,6 @@ from etcd_dr.domain.request import UID_LABEL, Request, RequestKind, RequestStatu
 from etcd_dr.domain.request_status import drill_completed, snapshot_completed
 from etcd_dr.entrypoints.operator.clerk_parts import ClerkParts, RequestTeller
 from etcd_dr.entrypoints.operator.job_door import as_ours
-from etcd_dr.errors import KubernetesError
 from etcd_dr.ports.leadership import Term
 from etcd_dr.workflows.answer_request import carry_out, claim, report
 
@@ -76,10 +75,10 @@ class RequestRuns:
         for each in waiting:
             try:
                 report(each.claimed, each.status, ports=self._ports)
-            except KubernetesError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the answer is still there
                 with self._lock:
                     self._unreported.append(each)
-                self._teller.waits(each.claimed, error)
+                self._teller.waits(each.claimed, as_ours(error))
                 continue
             self._let_go(each.claimed)
             self._parts.metrics.unreported.dec()
@@ -93,8 +92,8 @@ class RequestRuns:
                 if claimed is not None and term is not None:
                     was_claimed = True
                     self._answer(claimed, term)
-        except KubernetesError as error:
-            self._teller.waits(request, error)
+        except Exception as error:  # noqa: BLE001 - the last door of this thread: the request is let go, whatever it is
+            self._teller.waits(request, as_ours(error))
         if was_claimed:
             self._on_end()
         else:

@@ -21,6 +21,7 @@ from etcd_dr.ports.request_desk import Following, Happening, RequestDesk
 _FOLLOW_SECONDS = 60
 _SHORTEST_FOLLOW_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
+_JOIN_SECONDS = 2.0
 
 
 class RequestWatch:
@@ -58,7 +59,10 @@ class RequestWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the thread to end, also in the middle of following; `join` waits for it."""
+        """Ask the thread to end, also in the middle of following; `join` waits for it.
+
+        An API that takes a request and does not even begin to answer is the one thing that goes on.
+        """
         self._stopping.set()
         with self._lock:
             following = self._following
@@ -66,8 +70,9 @@ class RequestWatch:
             following.stop()
 
     def join(self) -> None:
+        """Wait for the thread, two seconds at most: it has nothing to lose, and work is waited for elsewhere."""
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_JOIN_SECONDS)
 
     def known(self) -> tuple[Request, ...]:
         """Return all requests and records of the kind, as they were last heard of."""

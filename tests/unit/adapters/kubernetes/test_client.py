@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kubernetes.client import Configuration
+from kubernetes.config import ConfigException
 
-from etcd_dr.adapters.kubernetes.client import open_api
-from etcd_dr.errors import ConfigError
+from etcd_dr.adapters.kubernetes.client import KubernetesApi, open_api
+from etcd_dr.errors import ApiUnreachable, ConfigError
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,16 @@ def test_file_that_is_no_kubeconfig_is_a_mistake_of_the_configuration(tmp_path: 
 
     assert str(file) in caught.value.subject
     assert "kubernetes.kubeconfig" in caught.value.next_step
+
+
+def test_token_that_can_no_longer_be_read_is_an_api_that_cannot_be_reached() -> None:
+    """The library reads it anew each minute, and has an error of its own for a file that is empty just then."""
+
+    def read_token(_: Configuration) -> None:
+        raise ConfigException("Token file exists but empty.")
+
+    configuration = Configuration(host="http://127.0.0.1:1", api_key={"authorization": "Bearer old"})
+    configuration.refresh_api_key_hook = read_token
+
+    with pytest.raises(ApiUnreachable, match="Token file exists but empty"):
+        KubernetesApi(configuration, namespace="etcd-dr").get("/readyz")

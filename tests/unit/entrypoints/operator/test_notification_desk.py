@@ -181,6 +181,31 @@ def test_bug_in_a_receiver_is_told_without_its_text(office: Office) -> None:
     assert office.count("failed") == 1
 
 
+def test_bug_in_a_look_is_told_once_and_the_desk_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk whose thread has ended looks like a cluster in good order."""
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    broken = [True]
+
+    def may_speak(_cluster: str) -> bool:
+        if broken:
+            raise ZeroDivisionError("not ours")
+        return True
+
+    office = Office(may_speak=may_speak)
+    office.desk.start()
+    office.board.update("prod", failures=1)
+    wait_for(lambda: office.events.of("notifications.failed"))
+    office.board.update("stage", failures=1)
+    broken.clear()
+
+    office.board.update("prod", **FAILING)
+    wait_for(lambda: office.notifier.delivered)
+    office.desk.stop()
+
+    [told] = office.events.of("notifications.failed")
+    assert "bug" in str(told.fields["next_step"])
+
+
 def test_receiver_that_hangs_holds_up_nobody_and_its_overflow_is_counted(office: Office) -> None:
     """A hundred messages wait, the rest is dropped; jobs and other receivers go on."""
     begun, released = threading.Event(), threading.Event()
