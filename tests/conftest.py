@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import defaultdict
 from pathlib import Path
@@ -26,6 +27,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
+
+
+# A member that is down while a test goes on would lose its port now and then to what another worker starts.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    _number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    _share = (32_768 - 10_240) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    _first = 10_240 + _number * _share
+    os.environ["ETCD_DR_TEST_PORTS"] = f"{_first}-{_first + _share - 1}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -58,12 +58,24 @@ class Disaster:
         Once more where a member lost a port meanwhile: other tests look for free ones too.
         """
         for _ in range(2):
-            plan = self.strike()
-            self.run_until_entry(plan, number)
+            plan = self.killed_at(number)
             done = self.rig.child(verb=verb, id=plan.recovery_id)
             if not self.lost_a_port:
                 break
         return plan, done
+
+    def killed_at(self, number: int) -> Plan:
+        """Let a process that carries out a plan be killed as soon as this entry was kept, and return the plan.
+
+        Once more where a member lost a port, as above.
+        """
+        for _ in range(2):
+            plan = self.strike()
+            done = self._run_until_entry(plan, number)
+            if not self.lost_a_port:
+                break
+        assert done.returncode == _KILLED, done.stderr
+        return plan
 
     @property
     def lost_a_port(self) -> bool:
@@ -75,12 +87,11 @@ class Disaster:
     def journal(self, plan: Plan) -> tuple[JournalEntry, ...]:
         return StoreJournal(self.rig.parts.store(), LAYOUT).entries(plan.recovery_id)
 
-    def run_until_entry(self, plan: Plan, number: int) -> None:
-        """Carry the plan out in a process that is killed as soon as this entry was kept."""
+    def _run_until_entry(self, plan: Plan, number: int) -> subprocess.CompletedProcess[str]:
         self.rig.parts = self.rig.parts.elsewhere(self.another_state_dir())
         done = self.rig.child(verb="run", plan=plan.model_dump(mode="json"), dies_after=number)
-        assert done.returncode == _KILLED, done.stderr
         self.rig.parts = self.rig.parts.elsewhere(self.another_state_dir())
+        return done
 
     def check_recovered(self, plan: Plan) -> None:
         """The end state that every way there must lead to."""

@@ -29,11 +29,9 @@ def test_a_recovery_killed_after_any_entry_is_taken_back(one_survivor: Disaster)
 @pytest.mark.timeout(3600)
 def test_taking_back_that_is_killed_after_any_entry_is_finished_by_the_next_try(one_survivor: Disaster) -> None:
     """A killed abort is carried on by another abort: the old state is back each time."""
-    plan = one_survivor.strike()
-    begun = entry_count(plan) * 3 // 4
+    begun = entry_count(one_survivor.strike()) * 3 // 4
     for number in range(begun + 1, 2 * begun):
-        plan = one_survivor.strike()
-        one_survivor.run_until_entry(plan, begun)
+        plan = one_survivor.killed_at(begun)
         killed = one_survivor.rig.child(verb="abort", id=plan.recovery_id, dies_after=number)
         if killed.returncode == 0:
             break

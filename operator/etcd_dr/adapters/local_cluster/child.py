@@ -30,6 +30,9 @@ os.execvpe(sys.argv[2], sys.argv[2:], os.environ)
 
 # Below Linux's ephemeral range (ip(7), ip_local_port_range: 32768 and up), so no outgoing connection takes one away.
 _PORTS = range(10_240, 32_768)
+_SHARE = "ETCD_DR_TEST_PORTS"
+
+_given: set[int] = set()
 
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="child-starter")
 
@@ -57,18 +60,29 @@ def _start(command: list[str], log: Path, environ: Mapping[str, str] | None) -> 
         )
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports on 127.0.0.1 that nothing listens on now, all different.
+def free_ports(count: int, *, environ: Mapping[str, str] | None = None) -> list[int]:
+    """Return ports on 127.0.0.1 that nothing listens on now, all different, and none a second time while others are left.
 
-    Another process may take one before it is used: whoever starts a server must be ready to ask again.
+    So a server of this process that is down finds its ports free when it is started again. Another process may take one
+    before it is used: whoever starts a server must be ready to ask again. `ETCD_DR_TEST_PORTS`, as in `10240-15871`,
+    is this process' share where several look for ports at once.
     """
+    ports = _share(os.environ if environ is None else environ)
     chosen: list[int] = []
-    for port in random.sample(_PORTS, len(_PORTS)):
+    for port in sorted(random.sample(ports, len(ports)), key=_given.__contains__):
         if len(chosen) == count:
-            return chosen
+            break
         if _is_free(port):
             chosen.append(port)
-    raise OSError(f"no {count} free ports between {_PORTS.start} and {_PORTS.stop}")
+    if len(chosen) < count:
+        raise OSError(f"no {count} free ports between {ports.start} and {ports.stop}")
+    _given.update(chosen)
+    return chosen
+
+
+def _share(environ: Mapping[str, str]) -> range:
+    first, _, last = environ.get(_SHARE, "").partition("-")
+    return range(int(first), int(last) + 1) if last else _PORTS
 
 
 def _is_free(port: int) -> bool:
