@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -103,6 +104,27 @@ def test_retention_follows_each_snapshot(tmp_path: Path) -> None:
 
     assert len(world.catalogue.snapshots) == 2
     assert world.value("etcd_dr_retention_total", **PLACE, result="removed") == 2
+
+
+def test_snapshot_does_not_wait_for_a_verification_and_retention_is_made_up_for(tmp_path: Path) -> None:
+    """A long drill or verification of one cluster would hold a thread that takes the snapshots of all."""
+    world = OperatorWorld(tmp_path, policy=RetentionPolicy(keep_last=1, min_restore_points=1))
+    world.keeper.look_at_schedule()
+    world.clock.advance(3600)
+
+    with world.keeper._deleting:  # as a verification holds it
+        looking = Thread(target=world.keeper.look_at_schedule, daemon=True)
+        looking.start()
+        looking.join(30)
+        was_held_up = looking.is_alive()
+    kept_meanwhile, again_at = len(world.catalogue.snapshots), world.looks[-1]
+    world.clock.advance((again_at - world.clock.now()).total_seconds())
+    world.keeper.look_at_schedule()
+
+    assert not was_held_up
+    assert kept_meanwhile == 2
+    assert len(world.catalogue.snapshots) == 1
+    assert world.looks[-1] - again_at > timedelta(minutes=30), "the next look is for the next slot"
 
 
 def test_a_bug_in_a_job_is_told_and_the_schedule_goes_on(world: OperatorWorld) -> None:

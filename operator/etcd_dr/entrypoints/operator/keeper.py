@@ -4,7 +4,7 @@ Rules:
 - Health and the catalogue are looked at by every replica; whatever writes to the store or loads a member is done only
   where this process leads the cluster (ports/leadership.py), and otherwise passed over without a word.
 - Verification holds `deleting` for one snapshot at a time, and whatever deletes holds it too: nothing disappears under
-  the hands of a verification, and a long one delays retention by one snapshot only. It never delays a new snapshot.
+  the hands of a verification. Retention does not wait for it, but comes later: it never delays a new snapshot.
 - A failure is a value on the board, a counter and an event; it never ends the process and never stops another job.
 
 Snapshots are in snapshot_runs, drills in drill_runs, the tripwire in tripwire_runs.

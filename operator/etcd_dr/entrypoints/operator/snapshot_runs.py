@@ -2,6 +2,8 @@
 
 - Whether a snapshot is due is read from the store each time (domain/schedule.py): cron triggers, retries and starts
   only say *when to look*. So two looks never make two snapshots, and a restart forgets none.
+- Retention is put off while something is read that must not disappear (a verification, a drill): a snapshot waits for
+  neither, nor do the other clusters, which share the threads. It is made up for some minutes later.
 - One snapshot at a time; a look that comes meanwhile is dropped, and made up for when the first one has ended.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from types import MappingProxyType
 
@@ -34,6 +36,7 @@ from etcd_dr.workflows.take_snapshot import SnapshotOutcome, take_snapshot
 TAKEN_BY = "etcd-dr operator"
 _FAILURES_BEFORE_GIVING_WAY = 3  # of one replica, which may be the one that cannot reach etcd or the store
 _LOOK_UP_SECONDS = 1.0
+_RETENTION_AGAIN = timedelta(minutes=5)
 
 
 class SnapshotRuns:
@@ -52,6 +55,7 @@ class SnapshotRuns:
         self._deleting = deleting
         self._saving = Lock()
         self._look_was_dropped = False
+        self._owes_retention = False
         self._turns = SlotTurns(parts)
         self._clock = parts.surroundings.clock
         self.before_retention: Callable[[Term], None] | None = None
@@ -116,6 +120,8 @@ class SnapshotRuns:
             catalogue = self._retain(self._reader.read(), term)
             now = self._clock.now()
             run = next_run(schedule, newest_taken_at=_newest_taken_at(catalogue), now=now)
+        elif self._owes_retention:
+            self._retain(catalogue, term)
         self._parts.board.update(
             self._parts.cluster,
             next_start_at=run.start_at,
@@ -123,7 +129,10 @@ class SnapshotRuns:
             last_failure=None,
             guarantees=self._parts.store.guarantees(),
         )
-        self._parts.look_again(self._parts.cluster, max(run.start_at, now))
+        again_at = max(run.start_at, now)
+        self._parts.look_again(
+            self._parts.cluster, min(again_at, now + _RETENTION_AGAIN) if self._owes_retention else again_at
+        )
 
     def _look_later(self, again_at: datetime) -> None:
         """Another replica is at it, or comes first: see at that moment how it went."""
@@ -224,7 +233,17 @@ class SnapshotRuns:
         if self.before_retention is not None:
             self.before_retention(term)
             catalogue = parts.board.of(parts.cluster).catalogue or catalogue
-        with self._door.job("retention"), self._deleting:
+        self._owes_retention = not self._deleting.acquire(blocking=False)
+        if self._owes_retention:
+            return catalogue
+        try:
+            return self._removed(catalogue, term)
+        finally:
+            self._deleting.release()
+
+    def _removed(self, catalogue: Catalogue, term: Term) -> Catalogue:
+        parts = self._parts
+        with self._door.job("retention"):
             outcome = apply_retention(
                 parts.store,
                 parts.layout,
