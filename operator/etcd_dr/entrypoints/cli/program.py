@@ -69,11 +69,13 @@ def carry_out(call: Call, last_word: LastWord | None = None) -> int:
             args=list(call.arguments) or ["--help"], prog_name=call.name, standalone_mode=False, obj=call
         )
         if status == Cancelled.exit_status:  # what typer makes of a KeyboardInterrupt; no command of ours returns it
-            return _tell(call, stopped(last_word.signal_name if last_word else ""), last_word)
+            return _tell(call, _stopped(last_word), last_word)
     except ReaderGone:
         return READER_GONE_STATUS
+    except KeyboardInterrupt:
+        return _tell(call, _stopped(last_word), last_word)
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, a person reads one clear line
-        return _tell(call, _ours(error), last_word)
+        return _tell(call, _ours(error) or _stopped(last_word), last_word)
     finally:
         _flush(call.process)
     return status if isinstance(status, int) else 0
@@ -127,8 +129,12 @@ def _begin(ctx: typer.Context, options: GlobalOptions) -> Any:
     return Run(call.options, call.process)
 
 
-def _ours(error: Exception) -> EtcdDrError:
-    """Return any error as one that can be told."""
+def _stopped(last_word: LastWord | None) -> Cancelled:
+    return stopped(last_word.signal_name if last_word else "")
+
+
+def _ours(error: Exception) -> EtcdDrError | None:
+    """Return any error as one that can be told; None where a signal is behind it."""
     if isinstance(error, EtcdDrError):
         return error
     if isinstance(error, typer.Abort):
@@ -137,7 +143,13 @@ def _ours(error: Exception) -> EtcdDrError:
         )
     if isinstance(error, typer.TyperException):
         return _usage(error)
-    return bug(error)
+    return None if _is_interrupted(error) else bug(error)
+
+
+def _is_interrupted(error: BaseException) -> bool:
+    """Tell whether an error was made of a KeyboardInterrupt, as Python 3.11 does where a class is being made."""
+    cause = error.__cause__ or error.__context__
+    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _is_interrupted(cause))
 
 
 def _usage(error: typer.TyperException) -> UsageError:

@@ -1,0 +1,53 @@
+"""A signal that comes while the program is still being loaded is a wish to stop, and no bug."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+import typer
+
+from etcd_dr.entrypoints.cli.process import Process
+from etcd_dr.entrypoints.cli.program import run
+from etcd_dr.errors import Cancelled
+
+
+class Told:
+    """The streams of one call."""
+
+    def __init__(self) -> None:
+        self.stderr = io.StringIO()
+        self.process = Process({}, io.StringIO(), io.StringIO(), self.stderr)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def interrupt(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def interrupt_a_class(*_: Any, **__: Any) -> None:
+    """Be interrupted where a class is made, which is half of what loading libraries is."""
+
+    class Interrupting:
+        __set_name__ = interrupt
+
+    class _Made:
+        attribute = Interrupting()
+
+
+@pytest.mark.parametrize("moment", [interrupt, interrupt_a_class])
+def test_signal_before_the_command_begins_is_a_wish_to_stop(
+    told: Told, monkeypatch: pytest.MonkeyPatch, moment: Any
+) -> None:
+    """About one start in a hundred that was stopped at once said "this is a bug in etcd-dr"."""
+    monkeypatch.setattr(typer.main, "get_command", moment)
+
+    status = run(["version"], told.process)
+
+    assert status == Cancelled.exit_status
+    assert told.stderr.getvalue().startswith("error: stopped on request (SIGINT)\n")
