@@ -75,6 +75,31 @@ def test_what_happens_is_on_the_page_without_a_reload(browser: Chromium, client:
     assert "etcd-dr recover assess --cluster prod" in tab.value("document.querySelector('#verdict').innerText")
 
 
+_ASK_AND_KEEP_WAITING = """
+(async () => {
+  const real = window.fetch;
+  const asItIs = await (await real(location.href)).text();
+  const waiting = new Promise((go) => { window.letGo = go; });
+  window.fetch = async () => { window.fetch = real; await waiting; return new Response(asItIs); };
+  document.dispatchEvent(new Event("visibilitychange"));
+})()
+"""
+
+
+def test_an_answer_that_was_overtaken_undoes_nothing(browser: Chromium, client: PageClient) -> None:
+    """What is shown comes from the latest question, in whatever order the answers arrive."""
+    tab = renewed(browser.open(address(client, "/clusters/prod")))
+    tab.value(_ASK_AND_KEEP_WAITING)
+    client.board.update("prod", catalogue=kept(newest="stored"))
+    renewed(tab)
+    tab.wait_for("document.querySelector('#verdict.yes-but') !== null")
+
+    tab.value("window.letGo(), new Promise((go) => setTimeout(go, 100))")
+
+    assert tab.value("document.querySelector('#verdict.yes-but') !== null") is True
+    assert tab.value("document.title").startswith("yes, but: prod")
+
+
 def test_a_page_that_is_not_renewed_says_so(browser: Chromium) -> None:
     """A verdict from before the connection was lost must not look like one of now."""
     with served() as client:

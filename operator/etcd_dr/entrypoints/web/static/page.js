@@ -12,6 +12,8 @@
   let skew = 0; // the server's clock ahead of this one, in ms: ages are the server's
   let failures = 0;
   let timer = 0;
+  let asked = 0; // answers may overtake one another, and what is known is not to be undone by an older one
+  let taken = 0;
 
   const ageText = (seconds) => {
     const future = seconds < -1;
@@ -92,11 +94,16 @@
 
   const renew = async () => {
     clearTimeout(timer);
+    const turn = ++asked;
     try {
       const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(10000) });
       if (answer.status === 401) { location.reload(); return; }
       if (!answer.ok) throw new Error("status " + answer.status);
-      take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      const page = await answer.text();
+      if (turn > taken) {
+        taken = turn;
+        take(new DOMParser().parseFromString(page, "text/html"));
+      }
       failures = 0;
       show("renewed");
     } catch {
