@@ -6,7 +6,8 @@ Rules:
 - Missed slots are coalesced: only the latest one that has passed can be due.
 - Jitter is derived from the cluster's name and the slot, so that it is stable across restarts.
 - All moments are aware and leave as UTC. Two moments of one zone compare by their wall clock in Python, which is wrong
-  around the end of summer time; UTC has no such hour.
+  around the end of summer time; UTC has no such hour. cronsim goes by the wall clock, too: in the hour that comes twice
+  it takes what has been for what is to come, so its slots are compared once more.
 
 Cron semantics are Debian's, by cronsim: 0 and 7 are Sunday, day-of-month and day-of-week are alternatives when both
 are restricted, a slot that the start of summer time skips fires right after it, one that its end repeats fires once.
@@ -39,13 +40,16 @@ class CronSchedule:
 
     def next_after(self, moment: datetime) -> datetime:
         """Return the first slot strictly after `moment`."""
-        return next(self._slots(moment))
+        return next(slot for slot in self._slots(moment) if slot > moment)
 
     def last_at_or_before(self, moment: datetime) -> datetime:
         """Return the latest slot that has come."""
         just_after = (moment + timedelta(minutes=1)).astimezone(ZoneInfo(self.time_zone))
         backwards = (slot.astimezone(UTC) for slot in CronSim(self.fields, just_after, reverse=True))
-        return next(slot for slot in backwards if slot <= moment)
+        slot = next(slot for slot in backwards if slot <= moment)
+        while (later := self.next_after(slot)) <= moment:
+            slot = later
+        return slot
 
     def start_of(self, slot: datetime) -> datetime:
         """Return when the run for `slot` begins: the slot plus this cluster's jitter for it."""

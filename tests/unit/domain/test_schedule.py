@@ -83,6 +83,39 @@ def test_a_fulfilled_slot_is_not_repeated_after_a_restart() -> None:
     assert run.slot == at("2026-11-22T04:00")
 
 
+@pytest.mark.parametrize("minute", range(0, 90, 7))
+def test_fulfilled_slot_is_not_repeated_in_the_hour_that_comes_twice(minute: int) -> None:
+    """A look between 2:00 and 2:30 of the second time would find the first 2:30 still to come, and due: for half an hour
+    each look would take a snapshot, and ask for the next look at once."""
+    nightly = schedule("30 2 * * *", "Europe/Berlin")
+    taken_at, now = at("2026-10-25T00:30") + timedelta(seconds=20), at("2026-10-25T00:31") + timedelta(minutes=minute)
+
+    run = next_run(nightly, newest_taken_at=taken_at, now=now)
+
+    assert run.slot == at("2026-10-26T01:30")
+
+
+@pytest.mark.parametrize(
+    ("fields", "zone", "near"),
+    [
+        ("30 2 * * *", "Europe/Berlin", "2026-10-24T22:00"),
+        ("30 2 * * *", "Europe/Berlin", "2026-03-28T22:00"),
+        ("30 1 * * *", "America/New_York", "2026-11-01T04:00"),
+        ("30 2 * * *", "Africa/Casablanca", "2026-02-14T23:00"),
+        ("*/10 * * * *", "Australia/Lord_Howe", "2026-04-04T13:00"),
+    ],
+)
+def test_slots_are_neighbours_over_every_change_of_the_clock(fields: str, zone: str, near: str) -> None:
+    """The last one has come, the next one has not, and there is none between them."""
+    over = schedule(fields, zone)
+    moments = [at(near) + timedelta(minutes=5 * n, seconds=13) for n in range(84)]
+
+    pairs = [(moment, over.last_at_or_before(moment), over.next_after(moment)) for moment in moments]
+
+    assert all(last <= moment < following for moment, last, following in pairs)
+    assert all(over.next_after(last) == following for _, last, following in pairs)
+
+
 def test_missed_slots_are_made_up_for_once() -> None:
     """After an outage of five hours exactly one run is due, for the last slot."""
     run = next_run(schedule("0 * * * *"), newest_taken_at=at("2026-11-21T22:00:05"), now=at("2026-11-22T03:10"))
