@@ -12,6 +12,7 @@ from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.entrypoints.operator.sole_leadership import SoleLeadership
 from etcd_dr.errors import StoreUnreachable
 from etcd_dr.ports.leadership import Term
+from etcd_dr.ports.object_store import StoredObject
 from scenarios.operator_world import OperatorWorld
 
 PLACE = {"cluster": "prod", "store": "main"}
@@ -136,6 +137,26 @@ def test_a_bug_in_a_job_is_told_and_the_schedule_goes_on(world: OperatorWorld) -
     assert world.looks, "the run is looked at again"
     assert world.events.of("snapshot.failed")[0].fields["error_code"] == "internal"
     assert "ZeroDivisionError" in str(world.events.of("snapshot.failed")[0].fields["context_trace"])
+
+
+def test_reading_that_was_under_way_hides_no_snapshot(world: OperatorWorld) -> None:
+    """A slow listing that was begun before a snapshot was stored ends after it, with the catalogue of before."""
+    list_at_once, is_first = world.store.list, [True]
+
+    def list_slowly(prefix: str) -> Iterator[StoredObject]:
+        found = list(list_at_once(prefix))
+        if is_first.pop() if is_first else False:
+            world.keeper.look_at_schedule()
+        return iter(found)
+
+    world.store.list = list_slowly  # type: ignore[method-assign]  # a store as it may be
+
+    world.keeper.refresh()
+
+    catalogue = world.board.of("prod").catalogue
+    assert catalogue is not None
+    assert catalogue.newest == world.catalogue.newest
+    assert catalogue.newest is not None
 
 
 def test_round_that_failed_does_not_count_as_one_that_hangs(
