@@ -39,6 +39,25 @@ def test_room_in_use_is_never_swept(tmp_path: Path) -> None:
         assert room.is_dir()
 
 
+def test_sweep_in_the_instant_in_which_a_room_is_made_costs_nobody_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drill sweeps as it begins, at the same second as the snapshot that makes a room for another drill."""
+    make, swept = os.mkdir, list[tuple[str, ...]]()
+
+    def make_and_be_swept(path: Path, mode: int = 0o777) -> None:
+        make(path, mode)
+        if not swept:
+            swept.append(DirectoryRooms(tmp_path).sweep())
+
+    monkeypatch.setattr(os, "mkdir", make_and_be_swept)
+
+    with DirectoryRooms(tmp_path).open(expected_bytes=1) as room:
+        assert room.is_dir()
+
+    assert len(swept[0]) == 1
+
+
 def test_room_of_a_killed_process_is_swept(tmp_path: Path) -> None:
     """Its lock went with it; directories of others are left alone."""
     (tmp_path / "etcd-dr-room-of-somebody").mkdir()

@@ -59,11 +59,14 @@ class DirectoryRooms:
             room = self._directory / f"etcd-dr-room-{secrets.token_hex(8)}"
             with translated(self._directory, next_step=_NEXT_STEP):
                 room.mkdir(mode=0o700)
-                descriptor = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    descriptor = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    continue  # a sweep of another run came between the two calls
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if room.exists():
                 return descriptor, room
-            os.close(descriptor)  # a sweep of another process came between the two calls
+            os.close(descriptor)  # or between these
 
     def _check_room(self, expected_bytes: int) -> None:
         with translated(self._directory, next_step=_NEXT_STEP):
