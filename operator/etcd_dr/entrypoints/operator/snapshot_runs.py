@@ -2,8 +2,8 @@
 
 - Whether a snapshot is due is read from the store each time (domain/schedule.py): cron triggers, retries and starts
   only say *when to look*. So two looks never make two snapshots, and a restart forgets none.
-- Retention is put off while something is read that must not disappear (a verification, a drill): a snapshot waits for
-  neither, nor do the other clusters, which share the threads. It is made up for some minutes later.
+- Retention waits for seconds only while something is read that must not disappear (a verification, a drill): then it is
+  put off by some minutes, so that no snapshot waits, of this cluster or of others, which share the threads.
 - One snapshot at a time; a look that comes meanwhile is dropped, and made up for when the first one has ended.
 """
 
@@ -36,6 +36,7 @@ from etcd_dr.workflows.take_snapshot import SnapshotOutcome, take_snapshot
 TAKEN_BY = "etcd-dr operator"
 _FAILURES_BEFORE_GIVING_WAY = 3  # of one replica, which may be the one that cannot reach etcd or the store
 _LOOK_UP_SECONDS = 1.0
+_RETENTION_WAITS_SECONDS = 3.0
 _RETENTION_AGAIN = timedelta(minutes=5)
 
 
@@ -233,7 +234,7 @@ class SnapshotRuns:
         if self.before_retention is not None:
             self.before_retention(term)
             catalogue = parts.board.of(parts.cluster).catalogue or catalogue
-        self._owes_retention = not self._deleting.acquire(blocking=False)
+        self._owes_retention = not self._deleting.acquire(timeout=_RETENTION_WAITS_SECONDS)
         if self._owes_retention:
             return catalogue
         try:
