@@ -49,7 +49,7 @@ class OperatorUnderTest:
 
     def get(self, path: str) -> str:
         address = self.of("operator.started")[0]["listen"]
-        with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as response:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=30) as response:
             return response.read().decode()
 
     def stop(self) -> int:

@@ -30,7 +30,7 @@ class PageUnderTest:
     def get(self, path: str, *, token: str = TOKEN) -> str:
         started = self.operator.of("page.started")
         request = urllib.request.Request(f"{started[0]['url']}{path}", headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=30) as response:
             return response.read().decode()
 
     def verdict(self) -> tuple[str, set[str]]:
