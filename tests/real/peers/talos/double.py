@@ -21,12 +21,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from grpclib import GRPCError
+from grpclib.const import Status
+
 from etcd_dr.adapters.etcd.proto import rpc_pb2
 from etcd_dr.adapters.local_cluster.child import log_tail
 from etcd_dr.adapters.local_cluster.pki import TlsFiles
 from real.peers.talos.addresses import free_network
 from real.peers.talos.api import MachineApi
 from real.peers.talos.caller import Caller
+from real.peers.talos.etcd_rpc import EtcdClient
 from real.peers.talos.etcd_service import StartMode
 from real.peers.talos.faults import Faults
 from real.peers.talos.machine import Machine
@@ -43,6 +47,7 @@ from real.peers.talos.talosconfig import write_talosconfig
 T = TypeVar("T")
 _CALL_SECONDS = 120.0
 _LOOK_EVERY_SECONDS = 0.25
+_ELECTION_SECONDS = 30.0
 
 
 class TalosDouble:
@@ -193,29 +198,17 @@ class TalosDouble:
     def put(self, key: bytes, value: bytes, *, machine: Machine | None = None) -> int:
         """Write a key through a machine's etcd, the first one's by default, and return its revision."""
 
-        async def put() -> int:
-            async with (machine or self.control_planes[0]).node.etcd_client() as client:
-                return await client.put(key, value)
-
-        return self.run(put())
+        return self._ask_etcd(machine, lambda client: client.put(key, value))
 
     def get(self, key: bytes, *, machine: Machine | None = None) -> bytes | None:
         """Read a key with quorum."""
 
-        async def get() -> bytes | None:
-            async with (machine or self.control_planes[0]).node.etcd_client() as client:
-                return await client.get(key)
-
-        return self.run(get())
+        return self._ask_etcd(machine, lambda client: client.get(key))
 
     def members(self, *, machine: Machine | None = None) -> list[rpc_pb2.Member]:
         """Return etcd's own member list."""
 
-        async def members() -> list[rpc_pb2.Member]:
-            async with (machine or self.control_planes[0]).node.etcd_client() as client:
-                return await client.members()
-
-        return self.run(members())
+        return self._ask_etcd(machine, EtcdClient.members)
 
     def wait_until_healthy(self, *, deadline_seconds: float = 120.0) -> None:
         """Wait until etcd is healthy on every control plane that is on."""
@@ -265,6 +258,22 @@ class TalosDouble:
             parts.append(log_tail(machine.node.etcd_log, lines=3))
             parts.append(log_tail(machine.node.machined_log, lines=3))
         return "\n".join(parts)
+
+    def _ask_etcd(self, machine: Machine | None, question: Callable[[EtcdClient], Coroutine[Any, Any, T]]) -> T:
+        """Ask a machine's etcd, the first one's by default, and again while an election goes on, as clientv3 does."""
+
+        async def ask() -> T:
+            give_up_at = self._loop.time() + _ELECTION_SECONDS
+            async with (machine or self.control_planes[0]).node.etcd_client() as client:
+                while True:
+                    try:
+                        return await question(client)
+                    except GRPCError as error:
+                        if error.status is not Status.UNAVAILABLE or self._loop.time() > give_up_at:
+                            raise
+                    await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+        return self.run(ask())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the double's loop and return what it returns."""
