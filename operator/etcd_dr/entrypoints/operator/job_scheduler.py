@@ -19,6 +19,7 @@ from etcd_dr.ports.events import EventSink
 
 _NOTICED_SECONDS = 1.0  # slower corrections delay a job by less than this
 _AFTER_ERROR_SECONDS = 5.0
+_LONGEST_WAIT_SECONDS = 2.0  # a clock that is set back between two readings makes a wait of a day
 
 
 class JobScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 has no type hints
@@ -51,7 +52,7 @@ class JobScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 
             if self.running:  # in the middle of it, a stop looks like a failure
                 self._tell(error)
             return _AFTER_ERROR_SECONDS
-        return wait_seconds
+        return None if wait_seconds is None else min(wait_seconds, _LONGEST_WAIT_SECONDS)
 
     def _follow_clock(self) -> None:
         """Bring every job forward by as much as the wall clock was set back since the last look."""

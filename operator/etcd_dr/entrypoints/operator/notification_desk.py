@@ -81,11 +81,14 @@ class NotificationDesk:
             self._thread.start()
 
     def stop(self) -> None:
-        """Send no more. What is under way has two seconds. Safe to call twice and without a start."""
+        """Send no more. What is under way has two seconds, for all receivers together. Safe to call twice and without a
+        start."""
         self._stopped.set()
         self._woken.set()
         for outbox in self._outboxes.values():
-            outbox.stop()
+            outbox.close()
+        for outbox in self._outboxes.values():
+            outbox.join(_STOP_SECONDS / len(self._outboxes))
 
     def hear(self, before: ClusterState, after: ClusterState) -> None:
         """Look at the board soon, if something changed that conditions are made of. Two changes are one look."""
@@ -195,15 +198,18 @@ class Outbox:
                 "notification.dropped", level="error", receiver=self._notifier.name, cluster=notification.cluster
             )
 
-    def stop(self) -> None:
-        """Drop what waits, and wait two seconds for what is under way."""
+    def close(self) -> None:
+        """Drop what waits, and end the thread after what is under way."""
         with suppress(Empty):
             while True:
                 self._queue.get_nowait()
         with suppress(Full):
             self._queue.put_nowait(None)
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the thread, so long at most."""
         if self._thread.is_alive():
-            self._thread.join(timeout=_STOP_SECONDS)
+            self._thread.join(timeout=seconds)
 
     def send(self, notification: Notification) -> None:
         """Deliver one message, and count and tell how that went; raises nothing."""

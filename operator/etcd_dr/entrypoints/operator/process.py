@@ -166,12 +166,13 @@ class OperatorProcess:
         grace = self._config.operator.shutdown_grace.total_seconds()
         cancellation = self._surroundings.cancellation
         self._surroundings.events.emit("operator.stopping", reason=cancellation.reason, grace_seconds=grace)
-        waiter = Thread(target=self._end_scheduler, name="stop", daemon=True)
+        ended = Event()
+        waiter = Thread(target=self._end_work, args=(ended,), name="stop", daemon=True)
         waiter.start()
         waiter.join(timeout=grace)
         self._desk.stop()
         self._http.stop()
-        is_clean = not waiter.is_alive()
+        is_clean = ended.is_set()
         self.leadership.stop(is_clean=is_clean)  # after the work, so that whoever follows finds it done or given up
         self._surroundings.events.emit("operator.stopped", level="info" if is_clean else "error", is_clean=is_clean)
         return is_clean
@@ -197,10 +198,14 @@ class OperatorProcess:
         lines = tuple(f"{state.cluster}: {words[state.was_looked_at]}" for state in states)
         return Answer(ready, (*lines, *told_lines(self.leadership)))
 
-    def _end_scheduler(self) -> None:
-        if self._clerk is not None:
-            self._clerk.stop()
-        self._scheduler.stop()
+    def _end_work(self, ended: Event) -> None:
+        """End what runs; `ended` is set when all of it has. An error on the way leaves the scheduler no less stopped."""
+        try:
+            if self._clerk is not None:
+                self._clerk.stop()
+        finally:
+            self._scheduler.stop()
+        ended.set()
 
     def _make_page(self) -> StatusPage | None:
         if not self._config.page.enabled:

@@ -10,6 +10,7 @@ from typing import Any
 
 import apscheduler.schedulers.base
 import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.date import DateTrigger
 
@@ -17,7 +18,7 @@ from etcd_dr.entrypoints.operator.job_scheduler import JobScheduler
 from etcd_dr.entrypoints.operator.triggers import SteadyTrigger
 from fakes.events import RecordingEvents
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 30.0
 
 
 class AdjustedClock:
@@ -92,6 +93,30 @@ def test_jobs_go_on_after_the_clock_was_set_back(
 
     assert came.wait(_PATIENCE_SECONDS)
     assert [event.fields["seconds"] for event in events.of("clock.set_back")] == [86400]
+
+
+def test_clock_that_is_set_back_between_two_readings_costs_seconds(
+    scheduler: JobScheduler, clock: AdjustedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first reading sees nothing, and by the second one the next round is a day away."""
+    came, set_back = Event(), Event()
+    begin_jobs = BackgroundScheduler._process_jobs
+
+    def set_back_and_begin_jobs(self: JobScheduler) -> float | None:
+        if came.is_set() and not set_back.is_set():
+            clock.error = -timedelta(days=1)
+            set_back.set()
+            came.clear()
+        wait_seconds: float | None = begin_jobs(self)
+        return wait_seconds
+
+    monkeypatch.setattr(BackgroundScheduler, "_process_jobs", set_back_and_begin_jobs)
+    scheduler.add_job(came.set, SteadyTrigger(timedelta(seconds=0.1), name="prod/health"))
+
+    scheduler.start()
+    assert set_back.wait(_PATIENCE_SECONDS)
+
+    assert came.wait(_PATIENCE_SECONDS)
 
 
 def test_what_waits_goes_on_waiting_for_as_long_as_before(scheduler: JobScheduler, clock: AdjustedClock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -222,10 +223,35 @@ def test_receiver_that_hangs_holds_up_nobody_and_its_overflow_is_counted(office:
     for _ in range(105):
         outbox.put(message())
     released.set()
-    outbox.stop()
+    outbox.close()
+    outbox.join(60)
 
     assert office.count("dropped") == 5
     assert office.events.of("notification.dropped")
+
+
+def test_receivers_that_hang_hold_a_stop_up_for_two_seconds_together(office: Office) -> None:
+    """A pod has seconds to end, and some of them are for work."""
+    begun, released = threading.Semaphore(0), threading.Event()
+
+    class Hanging(FakeNotifier):
+        def deliver(self, notification: Notification) -> None:
+            begun.release()
+            released.wait(60)
+
+    receivers = [Receiver(Hanging(name=f"r{n}"), office.wishes) for n in range(5)]
+    desk = NotificationDesk(
+        receivers, board=office.board, metrics=office.metrics, clock=office.clock, events=office.events
+    )
+    desk.start()
+    office.board.update("prod", **FAILING)
+    assert all(begun.acquire(timeout=60) for _ in receivers)
+    stopping_since = time.monotonic()
+
+    desk.stop()
+
+    assert time.monotonic() - stopping_since < 6
+    released.set()
 
 
 def test_receiver_that_cannot_be_told_anything_is_named_at_the_start(office: Office) -> None:
@@ -235,7 +261,8 @@ def test_receiver_that_cannot_be_told_anything_is_named_at_the_start(office: Off
 
     outbox.start()
     outbox.put(message())
-    outbox.stop()
+    outbox.close()
+    outbox.join(60)
 
     [told] = office.events.of("notification.unready")
     assert (told.level, told.fields["error_code"], told.fields["receiver"]) == ("error", "file.unreadable", "oncall")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -121,3 +122,23 @@ def test_scheduler_without_its_thread_is_not_healthy(process: OperatorProcess) -
 
     assert was_well.ok
     assert not process.healthz().ok
+
+
+def test_error_at_a_stop_leaves_no_job_running_and_is_no_clean_end(
+    process: OperatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leases are let go of after a clean end only: another replica would begin beside work that goes on."""
+
+    class BrokenClerk:
+        def stop(self) -> None:
+            raise ZeroDivisionError
+
+    clerk: Any = BrokenClerk()
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    process._clerk = clerk
+    process._scheduler.start()
+
+    is_clean = process.stop()
+
+    assert not is_clean
+    assert not process._scheduler.is_alive
