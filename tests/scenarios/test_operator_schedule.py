@@ -139,6 +139,23 @@ def test_a_bug_in_a_job_is_told_and_the_schedule_goes_on(world: OperatorWorld) -
     assert "ZeroDivisionError" in str(world.events.of("snapshot.failed")[0].fields["context_trace"])
 
 
+def test_store_that_is_late_to_list_gets_no_row_of_snapshots(world: OperatorWorld) -> None:
+    """The slot counts as unserved until the snapshot is listed; whoever looks at once takes one after the other."""
+    list_all = world.store.list
+    hidden = world.layout.snapshots
+
+    def list_late(prefix: str) -> Iterator[StoredObject]:
+        return iter(()) if prefix == hidden else list_all(prefix)
+
+    world.store.list = list_late  # type: ignore[method-assign]  # a store as it may be
+
+    world.keeper.look_at_schedule()
+
+    world.store.list = list_all  # type: ignore[method-assign]  # and as it is in the end
+    assert len(world.catalogue.snapshots) == 1
+    assert world.looks == [world.clock.now() + timedelta(minutes=1)]
+
+
 def test_reading_that_was_under_way_hides_no_snapshot(world: OperatorWorld) -> None:
     """A slow listing that was begun before a snapshot was stored ends after it, with the catalogue of before."""
     list_at_once, is_first = world.store.list, [True]

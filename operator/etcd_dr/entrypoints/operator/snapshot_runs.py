@@ -38,6 +38,7 @@ _FAILURES_BEFORE_GIVING_WAY = 3  # of one replica, which may be the one that can
 _LOOK_UP_SECONDS = 1.0
 _RETENTION_WAITS_SECONDS = 3.0
 _RETENTION_AGAIN = timedelta(minutes=5)
+_UNSEEN_AGAIN = timedelta(minutes=1)
 
 
 class SnapshotRuns:
@@ -113,7 +114,9 @@ class SnapshotRuns:
         now = self._clock.now()
         catalogue = self._reader.read()
         run = next_run(schedule, newest_taken_at=_newest_taken_at(catalogue), now=now)
+        earliest = now
         if run.is_due(now):
+            served = run.slot
             again_at = self._turns.take(run, schedule, term, save=self._save)
             if again_at is not None:
                 self._look_later(again_at)
@@ -121,6 +124,7 @@ class SnapshotRuns:
             catalogue = self._retain(self._reader.read(), term)
             now = self._clock.now()
             run = next_run(schedule, newest_taken_at=_newest_taken_at(catalogue), now=now)
+            earliest = now + _UNSEEN_AGAIN if run.slot <= served else now  # a store may be late to list what it holds
         elif self._owes_retention:
             self._retain(catalogue, term)
         self._parts.board.update(
@@ -130,7 +134,7 @@ class SnapshotRuns:
             last_failure=None,
             guarantees=self._parts.store.guarantees(),
         )
-        again_at = max(run.start_at, now)
+        again_at = max(run.start_at, earliest)
         self._parts.look_again(
             self._parts.cluster, min(again_at, now + _RETENTION_AGAIN) if self._owes_retention else again_at
         )
