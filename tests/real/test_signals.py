@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 
+from real.peers.silent_server import silent_port
+
 LISTENER = """
 import signal, subprocess, threading
 from etcd_dr.entrypoints.cli.waking import wake_at_signals
@@ -49,3 +51,40 @@ def test_main_thread_that_waits_hears_every_signal() -> None:
         process.kill()
 
     assert said == ["ready\n", *["heard\n"] * SIGNALS]
+
+
+WAITS_FOR_A_MEMBER = """
+import signal, sys
+import grpc, grpc.experimental
+from etcd_dr.entrypoints.cli.waking import wake_at_signals
+
+single_threaded = (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1)
+channel = grpc.insecure_channel(f"127.0.0.1:{sys.argv[1]}", options=[single_threaded])
+stream = channel.unary_stream("/a/b")(b"")
+signal.signal(signal.SIGTERM, lambda *_: stream.cancel())
+wake_at_signals()
+print("ready", flush=True)
+try:
+    next(stream)
+except grpc.RpcError as error:
+    print(error.code().name, flush=True)
+"""
+
+
+def test_main_thread_that_waits_for_a_stream_hears_a_signal() -> None:
+    """gRPC begins its wait anew whenever it is interrupted: pokes that come too often would keep it there."""
+    with (
+        silent_port() as port,
+        subprocess.Popen(
+            [sys.executable, "-c", WAITS_FOR_A_MEMBER, str(port)], stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        watch = threading.Timer(60, process.kill)  # the last line is empty then
+        watch.start()
+        said = [process.stdout.readline()]
+        process.send_signal(signal.SIGTERM)
+        said.append(process.stdout.readline())
+        watch.cancel()
+
+    assert said == ["ready\n", "CANCELLED\n"]

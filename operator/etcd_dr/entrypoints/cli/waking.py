@@ -17,7 +17,10 @@ import threading
 import time
 
 _POKE = signal.SIGURG
-_AGAIN_AFTER_SECONDS = 0.05
+_AGAIN_SOON_SECONDS = 0.05
+_AGAIN_SECONDS = 1.0
+"""gRPC looks for signals every 200 ms, but begins these anew whenever it is interrupted (_INTERRUPT_CHECK_PERIOD_MS;
+ev_epoll1_linux.cc, EINTR): a poke every 50 ms kept it, and with it the main thread, for ever."""
 
 
 def wake_at_signals() -> None:
@@ -48,6 +51,8 @@ class _Waking:
     def _wake(self) -> None:
         """Poke until the main thread has run handlers: it may have been on its way into a call at the first poke."""
         self._is_awake = False
+        pause = _AGAIN_SOON_SECONDS
         while not self._is_awake:
             signal.pthread_kill(self._main, _POKE)
-            time.sleep(_AGAIN_AFTER_SECONDS)
+            time.sleep(pause)
+            pause = _AGAIN_SECONDS
