@@ -75,7 +75,8 @@ def carry_out(call: Call, last_word: LastWord | None = None) -> int:
     except KeyboardInterrupt:
         return _tell(call, _stopped(last_word), last_word)
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, a person reads one clear line
-        return _tell(call, _ours(error) or _stopped(last_word), last_word)
+        is_interrupted = _is_interrupted(error) or (last_word is not None and last_word.has_interrupted)
+        return _tell(call, _ours(error, is_interrupted=is_interrupted) or _stopped(last_word), last_word)
     finally:
         _flush(call.process)
     return status if isinstance(status, int) else 0
@@ -133,7 +134,7 @@ def _stopped(last_word: LastWord | None) -> Cancelled:
     return stopped(last_word.signal_name if last_word else "")
 
 
-def _ours(error: Exception) -> EtcdDrError | None:
+def _ours(error: Exception, *, is_interrupted: bool) -> EtcdDrError | None:
     """Return any error as one that can be told; None where a signal is behind it."""
     if isinstance(error, EtcdDrError):
         return error
@@ -143,7 +144,7 @@ def _ours(error: Exception) -> EtcdDrError | None:
         )
     if isinstance(error, typer.TyperException):
         return _usage(error)
-    return None if _is_interrupted(error) else bug(error)
+    return None if is_interrupted else bug(error)
 
 
 def _is_interrupted(error: BaseException) -> bool:

@@ -33,8 +33,11 @@ class LastWord:
         self._may_end_hard = may_end_hard
         self._telling = threading.Lock()
         self.signal_name = ""
+        self.has_interrupted = False
+        """Whether a signal was made a KeyboardInterrupt, which libraries may make another error of (pydantic does)."""
 
     def __call__(self, number: int, _frame: object) -> None:
+        self.has_interrupted = True
         self.heard(number)
         raise KeyboardInterrupt
 

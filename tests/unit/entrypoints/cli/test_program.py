@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import signal
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import typer
 
 from etcd_dr.entrypoints.cli.process import Process
-from etcd_dr.entrypoints.cli.program import run
+from etcd_dr.entrypoints.cli.program import Call, carry_out, run
+from etcd_dr.entrypoints.cli.stopping import LastWord
 from etcd_dr.errors import Cancelled
 
 
@@ -51,3 +54,22 @@ def test_signal_before_the_command_begins_is_a_wish_to_stop(
 
     assert status == Cancelled.exit_status
     assert told.stderr.getvalue().startswith("error: stopped on request (SIGINT)\n")
+
+
+def test_signal_of_which_a_library_makes_an_error_of_its_own_is_a_wish_to_stop(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pydantic tells an interrupt while it builds a validator as a mistake in the model, and keeps no trace of it."""
+    last_word = LastWord(tell=lambda _: None, may_end_hard=lambda: False)
+
+    def build(*_: Any, **__: Any) -> None:
+        with suppress(KeyboardInterrupt):
+            last_word(signal.SIGTERM, None)
+        raise LookupError("Error building validator")
+
+    monkeypatch.setattr(typer.main, "get_command", build)
+
+    status = carry_out(Call(told.process, ["version"]), last_word)
+
+    assert status == Cancelled.exit_status
+    assert told.stderr.getvalue().startswith("error: stopped on request (SIGTERM)\n")
