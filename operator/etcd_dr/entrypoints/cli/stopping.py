@@ -81,11 +81,17 @@ def heard_signals() -> list[signal.Signals]:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[CancellationSwitch]:
-    """Lend a switch that the first signal throws; a second one raises KeyboardInterrupt. Main thread only."""
+    """Lend a switch that the first signal throws; a second one raises KeyboardInterrupt. Main thread only.
+
+    A signal that came before throws it at once: where a library lets no exception out, its KeyboardInterrupt was lost.
+    """
     before = {number: signal.getsignal(number) for number in heard_signals()}
     asking = _Asking(before)
     for number in before:
         signal.signal(number, asking)
+    earlier = next((each.signal_name for each in before.values() if isinstance(each, LastWord)), "")
+    if earlier:
+        asking.switch.cancel(earlier)
     try:
         yield asking.switch
     finally:

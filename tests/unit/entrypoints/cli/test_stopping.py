@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 import pytest
 
-from etcd_dr.entrypoints.cli.stopping import read_answer, stopped_by_signals
+from etcd_dr.entrypoints.cli.stopping import LastWord, read_answer, stopped_by_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -42,3 +43,19 @@ def test_signal_while_a_question_is_written_is_an_answer(number: signal.Signals)
         os.kill(os.getpid(), number)
 
         assert read_answer(stdin) == ""
+
+
+def test_signal_that_was_lost_before_throws_the_switch() -> None:
+    """A KeyboardInterrupt that comes while a library compiles a pattern is only printed: the operator ran on for ever."""
+    last_word = LastWord(tell=lambda _: None, may_end_hard=lambda: False)
+    before = signal.signal(signal.SIGTERM, last_word)
+    try:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+
+        with stopped_by_signals() as switch:
+            reason = switch.reason
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert reason == "SIGTERM"
