@@ -55,7 +55,7 @@ def until(subject: HealthWatch, is_reached: Callable[[HealthReport], bool]) -> H
 
 def serious(report: HealthReport) -> set[str]:
     """Return the codes that call for an action; versions, and a test machine that is slow, do not."""
-    slow = ("disk.", "member.slow")
+    slow = ("disk.", "member.slow", "peer.slow")
     return {f.code for f in report.findings if f.severity.rank > Severity.INFO.rank and not f.code.startswith(slow)}
 
 
