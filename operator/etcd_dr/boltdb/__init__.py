@@ -41,25 +41,15 @@ def examine(
     before_bump: bool = False,
     check_trailer: bool = False,
     workers: int | None = None,
-    isolated: bool = False,
     stop: Stop | None = None,
 ) -> Examination:
     """Check every reachable page and record of a database and state its numbers.
 
     Damage never raises: it is in the findings. `with_hash_kv` also computes HashKV at the file's own revisions,
     `before_bump` what `bumped.bumped_hash_kv` begins with, `check_trailer` the SHA-256 of all bytes before the trailer (a wrong one is a finding). `workers` is the number
-    of processes: None chooses by size, 1 stays inside this one. `isolated` does all of it in a process of its own,
-    for a file and for callers that must survive a failing disk and give back the memory (`isolation`). Raises
-    FileUnreadable when the file cannot be opened or read, and what `stop` raises.
+    of processes: None chooses by size, 1 stays inside this one. Raises FileUnreadable when the file cannot be opened or
+    read, and what `stop` raises.
     """
-    if isolated and isinstance(source, Path):
-        from etcd_dr.boltdb.isolation import call_isolated
-
-        options = {"live_keys": live_keys, "with_hash_kv": with_hash_kv, "before_bump": before_bump}
-        elsewhere: Examination = call_isolated(
-            "examine", source, stop=stop, workers=workers, check_trailer=check_trailer, **options
-        )
-        return elsewhere
     with gathered() as crew, opened(source) as source_bytes:
         crew.hire(source_bytes, workers=workers, has_threads=check_trailer)
         with TrailerCheck(source_bytes, wanted=check_trailer) as trailer_check:
@@ -84,7 +74,6 @@ def hash_kv(
     compact_revision: int | None = None,
     before_bump: bool = False,
     workers: int | None = None,
-    isolated: bool = False,
     stop: Stop | None = None,
 ) -> HashKv:
     """Compute what a live member would answer to HashKV at `revision` after a compaction at `compact_revision`.
@@ -93,15 +82,9 @@ def hash_kv(
     compaction that raced the snapshot does no harm: ask the member, then ask the file with the member's answer.
     `before_bump`: what `bumped.bumped_hash_kv` begins with. A bump writes the empty key once more, so the record that
     an earlier bump wrote is superseded.
-    `workers`, `isolated` and `stop` are as in `examine`. Raises RevisionUnavailable (`context['reason']`: compacted | future
+    `workers` and `stop` are as in `examine`. Raises RevisionUnavailable (`context['reason']`: compacted | future
     | inconclusive), SnapshotDamaged, FileUnreadable.
     """
-    if isolated and isinstance(source, Path):
-        from etcd_dr.boltdb.isolation import call_isolated
-
-        revisions = {"revision": revision, "compact_revision": compact_revision, "before_bump": before_bump}
-        elsewhere: HashKv = call_isolated("hash_kv", source, stop=stop, workers=workers, **revisions)
-        return elsewhere
     with gathered() as crew, opened(source) as source_bytes:
         crew.hire(source_bytes, workers=workers)
         from etcd_dr.boltdb.hashing import hash_kv_of

@@ -3,8 +3,8 @@
 Rules this module keeps:
 - The size is taken once, when the file is opened; every later bound derives from it.
 - A file that cannot be opened or mapped is FileUnreadable, with the reason the system gave.
-- The file must not shrink while it is read: touching a page that is gone ends the process (SIGBUS). Callers that
-  must survive a failing disk use `etcd_dr.boltdb.isolation`.
+- The file must not shrink while it is read: touching a page that is gone ends the process (SIGBUS), as SIGKILL would.
+  What is under way is made to survive that, and the operator is started again by whoever runs it.
 """
 
 from __future__ import annotations

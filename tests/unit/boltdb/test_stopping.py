@@ -62,19 +62,6 @@ def test_work_ends_where_it_is_stopped(database: Path, call: Call, options: dict
     assert _children() == others
 
 
-def test_isolated_reader_is_ended(database: Path) -> None:
-    """A process that works for us does not outlive our interest in it."""
-    others = _children()
-
-    def stop() -> None:
-        raise Enough
-
-    with pytest.raises(Enough):
-        examine(database, isolated=True, stop=stop)
-
-    assert _children() == others
-
-
 def test_stop_that_never_raises_changes_nothing(database: Path) -> None:
     """Being asked is all that happens to those who do not want to stop."""
     calls: list[None] = []
