@@ -16,7 +16,7 @@ def command(
     run: Run,
     *,
     page: Annotated[
-        str | None, typer.Argument(metavar="[PAGE]", help="A page, such as recovery, or an alert.", show_default=False)
+        str | None, typer.Argument(metavar="PAGE", help="A page, such as recovery, or an alert.", show_default=False)
     ] = None,
 ) -> None:
     """Read the documentation: a page, or the runbook of an alert; without a name, which pages there are.
