@@ -149,8 +149,12 @@ def _ours(error: Exception, *, is_interrupted: bool) -> EtcdDrError | None:
 
 def _is_interrupted(error: BaseException) -> bool:
     """Tell whether an error was made of a KeyboardInterrupt, as Python 3.11 does where a class is being made."""
-    cause = error.__cause__ or error.__context__
-    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _is_interrupted(cause))
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:  # what is raised again while it is handled can be its own cause
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return any(isinstance(each, KeyboardInterrupt) for each in seen)
 
 
 def _usage(error: typer.TyperException) -> UsageError:

@@ -13,7 +13,7 @@ import typer
 from etcd_dr.entrypoints.cli.process import Process
 from etcd_dr.entrypoints.cli.program import Call, carry_out, run
 from etcd_dr.entrypoints.cli.stopping import LastWord
-from etcd_dr.errors import Cancelled
+from etcd_dr.errors import Busy, Cancelled
 
 
 class Told:
@@ -73,3 +73,17 @@ def test_signal_of_which_a_library_makes_an_error_of_its_own_is_a_wish_to_stop(
 
     assert status == Cancelled.exit_status
     assert told.stderr.getvalue().startswith("error: stopped on request (SIGTERM)\n")
+
+
+def test_error_that_is_its_own_cause_is_told(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that is raised again while it is handled closes a ring."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        outer, inner = Busy("somebody else is at it"), LookupError("gone")
+        outer.__cause__, inner.__context__ = inner, outer
+        raise outer
+
+    monkeypatch.setattr(typer.main, "get_command", fail)
+
+    assert run(["version"], told.process) == Busy.exit_status
+    assert told.stderr.getvalue().startswith("error: somebody else is at it\n")
