@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import etcd_dr
-from etcd_dr.errors import UsageError
+from etcd_dr.errors import FileUnreadable, UsageError
 
 _INDEX = "README"
 _RUNBOOKS = "runbooks"
@@ -42,11 +42,17 @@ class Manual:
         self.pages: Sequence[Page] = sorted(pages, key=lambda page: (page.name.startswith(_RECORDS), "/" in page.name))
 
     @classmethod
-    def installed(cls) -> Manual:
-        """Return the pages of this program; none where whoever packed it left them out."""
-        package = Path(etcd_dr.__file__).parent
+    def installed(cls, package: Path = Path(etcd_dr.__file__).parent) -> Manual:
+        """Return the pages that belong to a package, this one. Raises FileUnreadable where whoever packed it left them out."""
         packed = package / "manual"
-        return cls(packed if packed.is_dir() else package.parents[1] / "docs")
+        manual = cls(packed if packed.is_dir() else package.parents[1] / "docs")
+        if not manual.pages:
+            raise FileUnreadable(
+                "the pages of the documentation were not installed with this program",
+                subject=str(packed),
+                next_step="Install it from its wheel or its image, or read docs/ in its repository.",
+            )
+        return manual
 
     def page(self, word: str) -> Page:
         """Return the page of that name or of that last part of a name, or the runbook of that alert. Raises UsageError."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from etcd_dr.adapters.manual import Manual
-from etcd_dr.errors import UsageError
+from etcd_dr.errors import FileUnreadable, UsageError
 
 INDEX = """# Runbooks
 
@@ -67,6 +67,15 @@ def test_unknown_page_leads_to_those_that_speak_of_it(manual: Manual, word: str,
         manual.page(word)
 
     assert raised.value.next_step.endswith(told)
+
+
+def test_program_that_was_packed_without_its_pages_says_so(tmp_path: Path) -> None:
+    """An empty list would look like an answer."""
+    with pytest.raises(FileUnreadable) as raised:
+        Manual.installed(tmp_path / "lib" / "etcd_dr")
+
+    assert "not installed" in raised.value.message
+    assert "wheel" in raised.value.next_step
 
 
 def test_every_alert_has_its_page() -> None:

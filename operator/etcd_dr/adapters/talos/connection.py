@@ -105,8 +105,8 @@ class NodeConnection:
                 secured.settimeout(_DIAGNOSIS_SECONDS / 4)
                 with contextlib.suppress(TimeoutError):
                     secured.recv(1)
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            return None  # a node that reboots hangs up amid the handshake; one that refuses us sends an alert
+        except failures.HUNG_UP:
+            return None  # as a node that reboots does
         except ssl.SSLError as error:
             return error
         except OSError:

@@ -79,6 +79,9 @@ def denied(
     )
 
 
+HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What a node that went away amid TLS leaves us with; one that refuses us sends an alert."""
+
 _ROLES = "See which role the call needs (etcd-dr docs talos), and which your certificate has: talosctl config info"
 
 
@@ -138,7 +141,7 @@ def closed(call: str, *, address: str) -> EtcdError:
 
 def from_connection(error: BaseException, *, call: str, address: str) -> EtcdError:
     """Return our error for a connection that did not come about, or broke."""
-    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+    if isinstance(error, ssl.SSLError) and not isinstance(error, HUNG_UP):
         return _from_tls(error, call=call, address=address)
     said = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:

@@ -7,6 +7,7 @@ import ssl
 
 from cryptography import x509
 
+from etcd_dr.adapters.talos.failures import HUNG_UP
 from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.errors import MemberTimeout, MemberUnreachable, TlsRefused
 
@@ -51,7 +52,7 @@ def _signer(certificate: x509.Certificate) -> str:
 
 
 def _failure(error: OSError, deadline: float) -> Failure:
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # it went away; that says nothing of TLS
+    if isinstance(error, HUNG_UP):
         return Failure(MemberUnreachable.code, "the connection broke off")
     if isinstance(error, ssl.SSLError):
         return Failure(TlsRefused.code, f"no TLS: {error.reason or error}")

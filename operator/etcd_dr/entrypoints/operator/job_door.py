@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from etcd_dr.entrypoints.operator.keeper_parts import KeeperParts
 from etcd_dr.errors import Cancelled, EtcdDrError
+from etcd_dr.ports.events import EventSink, Level
 
 
 class JobDoor:
@@ -34,16 +35,24 @@ class JobDoor:
     def _tell_failure(self, job: str, error: EtcdDrError) -> None:
         parts = self._parts
         parts.metrics.errors.labels(cluster=parts.cluster, task=job, code=error.code).inc()
-        parts.surroundings.events.emit(
+        level: Level = "info" if isinstance(error, Cancelled) else "error"
+        tell_failure(
+            parts.surroundings.events,
             f"{job}.failed",
-            level="info" if isinstance(error, Cancelled) else "error",
+            error,
+            level=level,
             cluster=parts.cluster,
             store=parts.store_name,
-            error_code=error.code,
-            error=str(error),
-            next_step=error.next_step,
-            **{f"context_{key}": value for key, value in error.context.items()},
         )
+
+
+def tell_failure(events: EventSink, event: str, error: Exception, *, level: Level = "error", **place: str) -> None:
+    """Tell an error whole, with its next step and its evidence; `place` says whose it is."""
+    ours = as_ours(error)
+    evidence = {f"context_{key}": value for key, value in ours.context.items()}
+    events.emit(
+        event, level=level, **place, error_code=ours.code, error=str(ours), next_step=ours.next_step, **evidence
+    )
 
 
 def as_ours(error: Exception) -> EtcdDrError:

@@ -13,7 +13,7 @@ from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from etcd_dr.entrypoints.operator.job_door import as_ours
+from etcd_dr.entrypoints.operator.job_door import tell_failure
 from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.events import EventSink
 
@@ -50,7 +50,7 @@ class JobScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 
             wait_seconds: float | None = super()._process_jobs()
         except Exception as error:  # noqa: BLE001 - the last door of the thread without which no job is ever begun
             if self.running:  # in the middle of it, a stop looks like a failure
-                self._tell(error)
+                tell_failure(self._events, "scheduler.failed", error)
             return _AFTER_ERROR_SECONDS
         return None if wait_seconds is None else min(wait_seconds, _LONGEST_WAIT_SECONDS)
 
@@ -63,17 +63,6 @@ class JobScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 
         self._events.emit("clock.set_back", level="warning", seconds=round(back_seconds))
         for job in self.get_jobs():
             job.modify(next_run_time=job.next_run_time - timedelta(seconds=back_seconds))
-
-    def _tell(self, error: Exception) -> None:
-        ours = as_ours(error)
-        self._events.emit(
-            "scheduler.failed",
-            level="error",
-            error_code=ours.code,
-            error=str(ours),
-            next_step=ours.next_step,
-            **{f"context_{key}": value for key, value in ours.context.items()},
-        )
 
     def _wall_ahead_of_steady(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()

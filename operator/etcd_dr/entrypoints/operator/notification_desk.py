@@ -23,7 +23,7 @@ from etcd_dr.domain.notifications.conditions import Standing, conditions_of, run
 from etcd_dr.domain.notifications.ledger import Entry, Ledger, Wishes, decide
 from etcd_dr.domain.notifications.message import Condition, Item, Notification, Tidings
 from etcd_dr.entrypoints.operator.board import ClusterState, StatusBoard
-from etcd_dr.entrypoints.operator.job_door import as_ours
+from etcd_dr.entrypoints.operator.job_door import tell_failure
 from etcd_dr.entrypoints.operator.metrics import OperatorMetrics
 from etcd_dr.errors import Cancelled, EtcdDrError
 from etcd_dr.ports.clock import Clock
@@ -143,21 +143,11 @@ class NotificationDesk:
             again_at = self.look()
         except Exception as error:  # noqa: BLE001 - the last door of the thread
             if not self._is_failing:
-                self._tell(as_ours(error))
+                tell_failure(self._events, "notifications.failed", error)
             self._is_failing = True
             return None
         self._is_failing = False
         return again_at
-
-    def _tell(self, error: EtcdDrError) -> None:
-        self._events.emit(
-            "notifications.failed",
-            level="error",
-            error_code=error.code,
-            error=str(error),
-            next_step=error.next_step,
-            **{f"context_{key}": value for key, value in error.context.items()},
-        )
 
 
 class Outbox:
