@@ -32,7 +32,7 @@ Diagnose = Callable[[float], EtcdError | None]
 # RFC 9113, 3.4: the client's greeting, followed by an empty SETTINGS frame. etcd tells protocols apart by it.
 _HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 # How long a refusal of our certificate may take to arrive: a round trip, and a busy member's check of it.
-_REFUSAL_SECONDS = 0.5
+_REFUSAL_SECONDS = 2.0
 _HTTP_REQUEST = b"GET /version HTTP/1.0\r\n\r\n"
 
 
