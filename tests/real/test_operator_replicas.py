@@ -18,6 +18,7 @@ import pytest
 
 from etcd_dr.adapters.kubernetes.client import open_api
 from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.adapters.local_cluster.child import stand_still
 from etcd_dr.domain.slot import MAX_DECISION_BYTES, SlotDecision
 from etcd_dr.domain.snapshot import ClusterLayout
 from real.operator_process import OperatorUnderTest
@@ -237,7 +238,7 @@ def test_a_leader_stopped_in_its_tracks_in_mid_upload_makes_no_second_snapshot(
     a.wait_for(lambda: proxy.bytes_to_client >= 3_000_000, "stream under way")
     b.wait_for(lambda: b.of("operator.started"), "second replica")
 
-    a.process.send_signal(signal.SIGSTOP)
+    stand_still(a.process)
     b.wait_for(lambda: b.of("snapshot.committed"), "snapshot of the second replica")
     proxy.heal()
     a.process.send_signal(signal.SIGCONT)

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from etcd_dr.adapters.local_cluster import ClusterSettings, EtcdBinaries, LocalAuthority, LocalCluster, TlsFiles
-from etcd_dr.adapters.local_cluster.child import free_ports, log_tail, start_child
+from etcd_dr.adapters.local_cluster.child import free_ports, log_tail, stand_still, start_child
 from real.peers.s3_server import ServerEndedEarly, wait_until
 from tools import envtest
 
@@ -108,10 +108,12 @@ class KubeApiserver:
 
     def pause(self) -> None:
         """Stop it in its tracks: connections are accepted by the kernel and nothing is answered."""
-        self._signal(signal.SIGSTOP)
+        assert self._process is not None, "it was never started"
+        stand_still(self._process)
 
     def resume(self) -> None:
-        self._signal(signal.SIGCONT)
+        assert self._process is not None, "it was never started"
+        self._process.send_signal(signal.SIGCONT)
 
     def is_ready(self) -> bool:
         """Whether /readyz says so to the administrator, and the first namespace is there, which comes a moment later."""
@@ -193,10 +195,6 @@ class KubeApiserver:
             "--disable-admission-plugins=ServiceAccount",
             "--profiling=false",
         ]
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None, "it was never started"
-        self._process.send_signal(number)
 
     def _kubeconfig(self, name: str, user: dict[str, str], *, namespace: str) -> Path:
         path = self.directory / f"{name}.kubeconfig"

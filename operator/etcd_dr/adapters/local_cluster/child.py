@@ -60,6 +60,16 @@ def _start(command: list[str], log: Path, environ: Mapping[str, str] | None) -> 
         )
 
 
+def stand_still(process: subprocess.Popen[bytes]) -> None:
+    """Stop a child in its tracks (SIGSTOP), and return once all of its threads stand, or it has ended.
+
+    Its sockets stay open, the kernel goes on to take connections, and nothing answers. SIGCONT lets it go on.
+    """
+    process.send_signal(signal.SIGSTOP)
+    # The signal is only sent by now; a thread on another processor may still answer one more call.
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+
 def free_ports(count: int, *, environ: Mapping[str, str] | None = None) -> list[int]:
     """Return ports on 127.0.0.1 that nothing listens on now, all different, and none a second time while others are left.
 

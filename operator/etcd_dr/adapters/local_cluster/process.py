@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etcd_dr.adapters.local_cluster.binaries import EtcdBinaries
-from etcd_dr.adapters.local_cluster.child import log_tail, start_child
+from etcd_dr.adapters.local_cluster.child import log_tail, stand_still, start_child
 from etcd_dr.adapters.local_cluster.gateway import EtcdGateway
 from etcd_dr.adapters.local_cluster.pki import TlsFiles
 from etcd_dr.adapters.process_table import FoundProcess, find_process, runs_etcd_on
@@ -194,9 +193,7 @@ class EtcdProcess:
     def pause(self) -> None:
         """Stand the process still (SIGSTOP): its sockets stay open and nothing answers, as on a stalled host."""
         if self._process is not None and self._is_ours_running:
-            self._process.send_signal(signal.SIGSTOP)
-            # The signal is only sent by now; a thread on another processor may still answer one more call.
-            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            stand_still(self._process)
 
     def resume(self) -> None:
         """Let a paused process go on. No-op when it is not paused."""
