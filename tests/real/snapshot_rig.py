@@ -8,8 +8,10 @@ assert rig.visible == []
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyrage
 
@@ -21,9 +23,11 @@ from etcd_dr.adapters.local_cluster import EtcdProcess, LocalCluster
 from etcd_dr.adapters.local_files import DirectoryScratch, PartFiles
 from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
+from etcd_dr.domain.database import HashKv
 from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.domain.snapshot_limits import SnapshotLimits
+from etcd_dr.ports.etcd import EtcdConnector, EtcdMember
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.attempt_snapshot import PipelinePorts
 from etcd_dr.workflows.compose_manifest import SnapshotOrder
@@ -51,6 +55,46 @@ class TriggeredProgress(RecordingProgress):
             trigger()
 
 
+class TriggeredPhase(RecordingProgress):
+    """Calls `trigger` when a phase begins, before anything of it is done."""
+
+    def __init__(self, phase: str, trigger: Callable[[], object]) -> None:
+        super().__init__()
+        self._phase = phase
+        self._trigger = trigger
+
+    def begin(self, phase: str, *, total_bytes: int | None) -> None:
+        super().begin(phase, total_bytes=total_bytes)
+        if phase == self._phase:
+            self._trigger()
+
+
+class HashListener:
+    """A connector whose `has_answered` is set once any member has answered HashKV."""
+
+    def __init__(self, connector: EtcdConnector) -> None:
+        self._connector = connector
+        self.endpoints = connector.endpoints
+        self.has_answered = threading.Event()
+
+    def connect(self, endpoint: str) -> EtcdMember:
+        return _HeardMember(self._connector.connect(endpoint), self.has_answered)
+
+
+class _HeardMember:
+    def __init__(self, member: EtcdMember, has_answered: threading.Event) -> None:
+        self._member = member
+        self._has_answered = has_answered
+
+    def hash_kv(self, *, revision: int, deadline: float) -> HashKv:
+        answer = self._member.hash_kv(revision=revision, deadline=deadline)
+        self._has_answered.set()
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._member, name)
+
+
 class SnapshotRig:
     def __init__(
         self, cluster: LocalCluster, store: ObjectStore, directory: Path, *, endpoints: Sequence[str] | None = None
@@ -65,7 +109,7 @@ class SnapshotRig:
         self.recipient = str(identity.to_public())
         self.identity_file = directory / "identity.txt"
         self.identity_file.write_text(f"{identity}\n")
-        self.connector = GrpcEtcdConnector(
+        self.connector: EtcdConnector = GrpcEtcdConnector(
             EtcdAccess(
                 endpoints=tuple(endpoints or cluster.endpoints),
                 ca_file=tls.ca,

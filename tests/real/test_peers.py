@@ -159,9 +159,10 @@ def test_load_is_written_and_its_snapshot_read_by_stock_tools(
     tmp_path: Path,
 ) -> None:
     """Load goes on while etcdctl saves a snapshot, whose revision lies within what was written."""
-    load = load_writer(shared_cluster, seed=20, compacts=True)
+    load = load_writer(shared_cluster, seed=20, keeps=200)
+    load.wait_until_compacted()
 
-    before = load.wait_for(400)
+    before = load.wait_for(100)
     path = stock_tools.save_snapshot(shared_cluster, tmp_path / "snapshot.db")
     after = load.wait_for(50)
 

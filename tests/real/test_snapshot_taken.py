@@ -18,7 +18,7 @@ from real.peers.etcd_tools import StockTools
 from real.peers.load_writer import LoadWriter
 from real.peers.rclone import RcloneS3
 from real.peers.weed import WeedS3
-from real.snapshot_rig import SnapshotRig, wait_until_applied
+from real.snapshot_rig import HashListener, SnapshotRig, TriggeredPhase, wait_until_applied
 from real.store_settings import open_bucket, s3_settings
 
 RACING_SNAPSHOTS = 6
@@ -83,13 +83,46 @@ def test_snapshot_that_races_compactions_is_still_consistent(
     load_writer: Callable[..., LoadWriter],
     tmp_path: Path,
 ) -> None:
-    """Under writes and compactions that keep 50 revisions, a fraction of a second, every snapshot gets its proof."""
-    load_writer(shared_cluster, seed=2, compacts=True).wait_for(500)
+    """Under writes and compactions that keep 1000 revisions, a second or two, every snapshot gets its proof."""
+    load = load_writer(shared_cluster, seed=2, keeps=1000)
+    load.wait_until_compacted()
+    compactions_before = load.compactions
     rig = SnapshotRig(shared_cluster, directory_store, tmp_path)
 
     proofs = [rig.take().snapshot.newest_proofs[ProofLevel.CONSISTENT] for _ in range(RACING_SNAPSHOTS)]
 
     assert [(p.result, p.detail) for p in proofs if not p.passed] == []
+    assert load.compactions > compactions_before
+
+
+@pytest.mark.every_etcd
+def test_members_that_compact_past_the_snapshot_have_answered_for_it_before(
+    fresh_cluster: Callable[..., LocalCluster], directory_store: ObjectStore, tmp_path: Path
+) -> None:
+    """The stream is over, then all members compact past its end: what was asked while it ran proves the snapshot."""
+    cluster = fresh_cluster()
+    with cluster.gateway() as gateway:
+        for number in range(50):
+            gateway.put(b"/early/%02d" % (number % 7), b"%d" % number)
+    rig = SnapshotRig(cluster, directory_store, tmp_path)
+    hashed = HashListener(rig.connector)
+    rig.connector = hashed
+
+    def compact() -> None:
+        assert hashed.has_answered.wait(60), "nobody was asked while the stream ran"
+        with cluster.gateway() as gateway:
+            newest = gateway.put(b"/early/after", b"")
+            gateway.call("/v3/kv/compaction", {"revision": str(newest), "physical": True})
+        for member in cluster.members:
+            wait_until_applied(member, newest)
+
+    rig.progress = TriggeredPhase("examining", compact)
+    taken = rig.take().snapshot
+
+    proof = taken.newest_proofs[ProofLevel.CONSISTENT]
+    assert proof.passed, proof.detail
+    [witness] = proof.witnesses
+    assert witness.revision == taken.manifest.database.revision
 
 
 def test_stock_programs_undo_the_envelope(

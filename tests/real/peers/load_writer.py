@@ -26,19 +26,22 @@ _PASSES = (503, 504)
 class LoadWriter:
     """`with LoadWriter(cluster, seed=1) as load:` writes until the block ends, and raises there what went wrong.
 
-    `keys` bounds how many different keys there are; `compacts` also compacts now and then, keeping 50 revisions.
+    `keys` bounds how many different keys there are. With `keeps` it also compacts now and then, down to so many
+    revisions; a busy machine writes some 50 of them in a tenth of a second, and may pause for longer.
     """
 
-    def __init__(self, cluster: LocalCluster, *, seed: int, keys: int = 300, compacts: bool = False) -> None:
+    def __init__(self, cluster: LocalCluster, *, seed: int, keys: int = 300, keeps: int | None = None) -> None:
         self._cluster = cluster
         self._random = random.Random(seed)
         self._keys = keys
+        self._keeps = keeps
         self._leases: list[str] = []
         self._stops = threading.Event()
         self._progress = threading.Condition()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"load-{seed}", daemon=True)
         self.operations = 0
+        self.compactions = 0
         self.revision = 0
         self._kinds: list[tuple[Callable[[EtcdGateway], Any], int]] = [
             (self._put, 50),
@@ -49,7 +52,7 @@ class LoadWriter:
             (self._grant, 3),
             (self._put_with_lease, 10),
             (self._revoke, 1),
-            (self._compact, 2 if compacts else 0),
+            (self._compact, 0 if keeps is None else 2),
         ]
 
     def __enter__(self) -> Self:
@@ -64,15 +67,23 @@ class LoadWriter:
 
     def wait_for(self, operations: int, *, deadline_seconds: float = 60.0) -> int:
         """Block until this many more operations went through; return the revision then. Raises what ended the load."""
+        wanted = self.operations + operations
+        return self._wait(lambda: self.operations >= wanted, deadline_seconds)
+
+    def wait_until_compacted(self, *, deadline_seconds: float = 180.0) -> int:
+        """Block until the first compaction of its own is through, and go on as `wait_for` does."""
+        return self._wait(lambda: self.compactions > 0, deadline_seconds)
+
+    def _wait(self, is_there: Callable[[], bool], deadline_seconds: float) -> int:
         with self._progress:
-            wanted = self.operations + operations
-            arrived = self._progress.wait_for(
-                lambda: self.operations >= wanted or self._failure is not None, deadline_seconds
-            )
+            arrived = self._progress.wait_for(lambda: is_there() or self._failure is not None, deadline_seconds)
         if self._failure is not None:
             raise self._failure
         if not arrived:
-            raise TimeoutError(f"{self.operations} of {wanted} operations within {deadline_seconds:g} s")
+            raise TimeoutError(
+                f"only {self.operations} operations, {self.compactions} of them compactions, were there "
+                f"after {deadline_seconds:g} s"
+            )
         return self.revision
 
     def _run(self) -> None:
@@ -171,15 +182,19 @@ class LoadWriter:
             return None
 
     def _compact(self, gateway: EtcdGateway) -> dict[str, Any] | None:
-        if self.revision <= 60:
+        assert self._keeps is not None
+        revision = self.revision - self._keeps
+        if revision <= 10:
             return None
         try:
-            return gateway.call("/v3/kv/compaction", {"revision": str(self.revision - 50)})
+            answer = gateway.call("/v3/kv/compaction", {"revision": str(revision)})
         except EtcdError as refusal:
             # Two writers compact at their own pace; the slower one finds the work done.
             if "has been compacted" not in refusal.message:
                 raise
             return None
+        self.compactions += 1
+        return answer
 
 
 def _passes(failure: EtcdError) -> bool:
