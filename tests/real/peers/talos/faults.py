@@ -14,6 +14,9 @@ from grpclib.const import Status
 
 from real.peers.talos.calls import Refusal
 
+LOOK_AGAIN_SECONDS = 0.05
+"""How often a switch that holds something up is looked at."""
+
 TIME_NOT_SYNCED = Refusal(Status.FAILED_PRECONDITION, "time is not in sync yet")
 NOT_AVAILABLE_YET = Refusal(Status.FAILED_PRECONDITION, "bootstrap is not available yet")
 NOT_READY_FOR_RECOVERY = Refusal(Status.FAILED_PRECONDITION, "etcd service is not ready for recovery yet")
@@ -36,10 +39,14 @@ class Faults:
     """The restore fails with these words after the database was copied, as on a full disk."""
     restore_takes: float = 0.0
     """Seconds that the restore takes longer."""
+    restore_is_withheld: bool = False
+    """The restore does not begin while this is so."""
     image_pull_takes: float = 0.0
     """Seconds between `Running pre state` and anything else, as behind a slow registry."""
     promotion_takes: float = 0.0
     """Seconds before this node asks for its promotion for the first time (talos#14097: 135)."""
+    promotion_is_withheld: bool = False
+    """This node does not ask for its promotion while this is so."""
     is_never_promoted: bool = False
     """As a joining learner, this node stays one (talos#13710)."""
     breaks_off_joining: bool = False

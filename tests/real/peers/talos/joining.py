@@ -12,6 +12,7 @@ from grpclib import GRPCError
 
 from etcd_dr.adapters.etcd.proto import rpc_pb2
 from real.peers.talos.etcd_rpc import EtcdClient, NotReached
+from real.peers.talos.faults import LOOK_AGAIN_SECONDS
 from real.peers.talos.node import Node
 from real.peers.talos.restoring import PreStageFailed
 
@@ -97,6 +98,8 @@ async def keep_asking_for_promotion(node: Node, learner_id: int) -> None:
     if node.faults.is_never_promoted:
         return
     pace = node.settings.pace
+    while node.faults.promotion_is_withheld:
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
     await asyncio.sleep(node.faults.promotion_takes)
     deadline = asyncio.get_running_loop().time() + pace.promote_for
     while asyncio.get_running_loop().time() < deadline:

@@ -10,6 +10,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
+from real.peers.talos.faults import LOOK_AGAIN_SECONDS
 from real.peers.talos.node import ETCD_DIRECTORY, RECOVERY_SNAPSHOT, Node
 
 _SECONDS = 120.0
@@ -28,6 +29,8 @@ async def recover_from_snapshot(node: Node, *, skip_hash_check: bool) -> None:
     if complaint:
         raise PreStageFailed(f"error verifying snapshot: {complaint}")
     node.log("recovering etcd from snapshot")
+    while node.faults.restore_is_withheld:
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
     await asyncio.sleep(node.faults.restore_takes)
     await _restore(node, snapshot, skip_hash_check=skip_hash_check)
     snapshot.unlink()

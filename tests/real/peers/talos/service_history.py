@@ -72,7 +72,8 @@ class ServiceHistory:
     @property
     def messages(self) -> tuple[str, ...]:
         """The texts of all events that are kept, oldest first."""
-        return tuple(event.message for event in self.events)
+        # The loop's thread may write while another one reads: a copy is made in one go, a generator is not.
+        return tuple(event.message for event in list(self.events))
 
     def as_message(self) -> machine_pb2.ServiceInfo:
         """Return what ServiceList answers."""

@@ -94,9 +94,9 @@ class Pace:
     health_timeout: float = 3.0  # 15
     join_every: float = 0.25  # 3, and up to 1 more
     join_attempt: float = 10.0  # 30
-    join_for: float = 120.0  # 1800
+    join_for: float = 600.0  # 1800
     promote_every: float = 0.25  # 15 up to 1.13, 2 later
-    promote_for: float = 60.0  # 600
+    promote_for: float = 300.0  # 600
     restart_after: float = 0.2  # 5
     time_sync_wait: float = 0.2  # 5: how long Bootstrap waits for the clock
     sequence: float = 0.1  # until a reset or a reboot that was answered begins to strike
