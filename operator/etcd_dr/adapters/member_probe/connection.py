@@ -43,12 +43,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A response. `date` is its Date header; `seconds` from sending the request to the end of its headers."""
+    """A response. `date` is its Date header."""
 
     status: int
     body: bytes
     date: str | None
-    seconds: float
 
 
 class Budget:
@@ -73,10 +72,9 @@ class Budget:
 class Connection:
     """An open connection; use it as a context manager. `peer_der` is the certificate it showed, None without TLS."""
 
-    def __init__(self, target: Target, stream: socket.socket, budget: Budget, monotonic: Callable[[], float]) -> None:
+    def __init__(self, target: Target, stream: socket.socket, budget: Budget) -> None:
         self._target = target
         self._budget = budget
-        self._monotonic = monotonic
         self._http = http.client.HTTPConnection(target.host, target.port)
         self._http.sock = stream
         self._http.auto_open = 0  # after "Connection: close" it must not reconnect, and not in plain text
@@ -94,11 +92,9 @@ class Connection:
         """Return a page. Raises MemberTimeout, MemberUnreachable, TlsRefused, or EtcdError."""
         with translated(self._target, self._budget):
             self._hurry()
-            begun = self._monotonic()
             self._http.request("GET", path)
             with self._http.getresponse() as response:
-                seconds = self._monotonic() - begun
-                return Page(response.status, self._body(response, limit_bytes), response.getheader("Date"), seconds)
+                return Page(response.status, self._body(response, limit_bytes), response.getheader("Date"))
 
     def _body(self, response: http.client.HTTPResponse, limit_bytes: int) -> bytes:
         body = bytearray()
@@ -117,12 +113,7 @@ class Connection:
 
 
 def open_connection(
-    target: Target,
-    *,
-    context: ssl.SSLContext | None,
-    server_name: str | None,
-    budget: Budget,
-    monotonic: Callable[[], float],
+    target: Target, *, context: ssl.SSLContext | None, server_name: str | None, budget: Budget
 ) -> Connection:
     """Connect, with TLS where a context is given. Raises MemberTimeout, MemberUnreachable or TlsRefused."""
     with translated(target, budget):
@@ -131,7 +122,7 @@ def open_connection(
             if context is not None:
                 stream.settimeout(budget.left())
                 stream = context.wrap_socket(stream, server_hostname=server_name or target.host)
-            return Connection(target, stream, budget, monotonic)
+            return Connection(target, stream, budget)
         except BaseException:
             stream.close()
             raise

@@ -71,10 +71,10 @@ def read_checks(page: Page) -> HttpChecks:
     return HttpChecks(is_passed=page.status == 200, failed=failed[:20])
 
 
-def read_clock(page: Page, *, ended_at: datetime) -> ClockReading | None:
+def read_clock(page: Page, *, ended_at: datetime, seconds: float) -> ClockReading | None:
     """Return how far the sender's clock was from ours; None without a Date header that can be read.
 
-    The header cuts the second off, so the true time lies half a second later, give or take half a second; it was
+    The page was asked for at most `seconds` before `ended_at`, which is by our clock. The header cuts the second off, so the true time lies half a second later, give or take half a second; it was
     written at some moment of the round trip.
     """
     try:
@@ -83,10 +83,10 @@ def read_clock(page: Page, *, ended_at: datetime) -> ClockReading | None:
         return None
     if told.tzinfo is None:
         told = told.replace(tzinfo=UTC)
-    midpoint = ended_at.timestamp() - page.seconds / 2
+    midpoint = ended_at.timestamp() - seconds / 2
     return ClockReading(
         offset_seconds=told.timestamp() + _DATE_RESOLUTION_SECONDS - midpoint,
-        resolution_seconds=_DATE_RESOLUTION_SECONDS + page.seconds / 2,
+        resolution_seconds=_DATE_RESOLUTION_SECONDS + seconds / 2,
     )
 
 

@@ -57,7 +57,7 @@ class _Visit:
         begun = self.clock.monotonic()
         try:
             page = self.connection.get(path, limit_bytes=limit_bytes)
-            self._read_clock(page)
+            self._read_clock(page, begun=begun)
             if page.status not in _UNDERSTOOD:
                 return Answer.failed(Failure(f"http.{page.status}", f"{path} answers with status {page.status}"))
             return Answer(understand(page), seconds=self.clock.monotonic() - begun)
@@ -67,8 +67,14 @@ class _Visit:
             self.broken = Failure.of(error)
             return Answer.failed(self.broken, seconds=self.clock.monotonic() - begun)
 
-    def _read_clock(self, page: Page) -> None:
-        reading = pages.read_clock(page, ended_at=self.clock.now())
+    def _read_clock(self, page: Page, *, begun: float) -> None:
+        """Take in the page's date, unless it is told less surely than what is there.
+
+        Our own clock is read after the page was, its body included, and whatever held us up since: all of that is
+        counted as the round trip, or it would look like a clock that is behind.
+        """
+        ended_at = self.clock.now()
+        reading = pages.read_clock(page, ended_at=ended_at, seconds=self.clock.monotonic() - begun)
         if reading and (self.reading is None or reading.resolution_seconds < self.reading.resolution_seconds):
             self.reading = reading
 
@@ -99,9 +105,8 @@ class HttpMemberProbe:
                 return NOT_ASKED
             budget = self._budget(target, deadline)
             context = accepting_context(self._files)
-            monotonic = self._clock.monotonic
             with open_connection(
-                target, context=context, server_name=self._files.server_name, budget=budget, monotonic=monotonic
+                target, context=context, server_name=self._files.server_name, budget=budget
             ) as connection:
                 return _parsed(connection.peer_der, role, url)
         except EtcdDrError as error:
@@ -133,7 +138,6 @@ class HttpMemberProbe:
             context=trusting_context(self._files) if target.is_tls else None,
             server_name=self._files.server_name,
             budget=budget,
-            monotonic=self._clock.monotonic,
         )
 
     def _budget(self, target: Target, deadline: float) -> Budget:

@@ -18,6 +18,7 @@ from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.events import EventSink
 
 _NOTICED_SECONDS = 1.0  # slower corrections delay a job by less than this
+_ONE_INSTANT_SECONDS = 0.1
 _AFTER_ERROR_SECONDS = 5.0
 _LONGEST_WAIT_SECONDS = 2.0  # a clock that is set back between two readings makes a wait of a day
 
@@ -65,4 +66,9 @@ class JobScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler 3 
             job.modify(next_run_time=job.next_run_time - timedelta(seconds=back_seconds))
 
     def _wall_ahead_of_steady(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic()
+        """Read both clocks as if at one instant: a pause in between would look like a wall clock that was set."""
+        while True:
+            begun = self._clock.monotonic()
+            ahead_seconds = self._clock.now().timestamp() - begun
+            if self._clock.monotonic() - begun < _ONE_INSTANT_SECONDS:
+                return ahead_seconds

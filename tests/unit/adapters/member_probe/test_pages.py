@@ -36,8 +36,8 @@ process_start_time_seconds 1.79537719011e+09
 """
 
 
-def page(body: str | bytes, *, status: int = 200, date: str | None = None, seconds: float = 0.0) -> Page:
-    return Page(status, body.encode() if isinstance(body, str) else body, date, seconds)
+def page(body: str | bytes, *, status: int = 200, date: str | None = None) -> Page:
+    return Page(status, body.encode() if isinstance(body, str) else body, date)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_true_offset_lies_within_the_resolution(offset: float, seconds: float) -
     written_at = NOON + timedelta(seconds=offset) - timedelta(seconds=seconds / 2)
     header = format_datetime(written_at.replace(microsecond=0), usegmt=True)
 
-    reading = read_clock(page("", date=header, seconds=seconds), ended_at=NOON)
+    reading = read_clock(page("", date=header), ended_at=NOON, seconds=seconds)
 
     assert reading is not None
     assert abs(reading.offset_seconds - offset) <= reading.resolution_seconds + 1e-6
@@ -147,4 +147,4 @@ def test_true_offset_lies_within_the_resolution(offset: float, seconds: float) -
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Thu, 99 Aug 2026 12:00:00 GMT"])
 def test_missing_or_unreadable_date_is_no_reading(date: str | None) -> None:
     """A guess would be worse."""
-    assert read_clock(page("", date=date), ended_at=NOON) is None
+    assert read_clock(page("", date=date), ended_at=NOON, seconds=0) is None

@@ -29,6 +29,21 @@ GOOD = {
 }
 
 
+class HeldUpClock:
+    """The machine's clock, for a process that stands still for twenty seconds whenever it looks at the time of day."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self._stood_seconds = 0.0
+
+    def now(self) -> datetime:
+        self._stood_seconds += 20
+        return self._clock.now() + timedelta(seconds=self._stood_seconds)
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic() + self._stood_seconds
+
+
 def serving(**changed: bytes | None) -> Answer:
     """Answer well, but for the pages that are named."""
     pages: dict[str, bytes | None] = {**GOOD, **{f"/{name}": body for name, body in changed.items()}}
@@ -123,15 +138,27 @@ class TestTime:
     @pytest.mark.parametrize("skew", [-90.0, 0.0, 45.0])
     def test_clock_of_the_other_side_is_measured(self, skew: float) -> None:
         """Within the resolution that the reading states."""
-        body = serving(livez=response("ok", skew_seconds=skew), metrics=response(METRICS, skew_seconds=skew))
+        pages = {"/livez": "ok", "/metrics": METRICS}
 
-        reading = visit(lambda path: body(path) if path in ("/livez", "/metrics") else None, deadline=0.5).clock.value
+        def page(path: str) -> bytes | None:  # made when it is asked for, as it says what time it is
+            return response(pages[path], skew_seconds=skew) if path in pages else None
+
+        reading = visit(page, deadline=1.0).clock.value
 
         assert reading is not None
         assert abs(reading.offset_seconds - skew) <= reading.resolution_seconds + 0.05
-        assert (
-            0.5 <= reading.resolution_seconds <= 0.5 + 0.5
-        )  # of the Date header, and of a round trip within the deadline
+        assert 0.5 <= reading.resolution_seconds <= 0.5 + 0.5  # of the Date header, and half of a round trip
+
+    def test_pause_of_our_own_is_no_difference_of_clocks(self) -> None:
+        """Between the end of a page and the look at our clock there may be any time; what is told stays true."""
+        with PageServer(lambda path: response("ok", date="" if path == "/livez" else None)) as server:
+            held_up = HttpMemberProbe(ProbeFiles(), clock=HeldUpClock())
+
+            reading = held_up.visit(server.url, deadline=600).clock.value
+
+        assert reading is not None
+        assert abs(reading.offset_seconds) <= reading.resolution_seconds + 0.05
+        assert reading.certain_seconds < 0.1
 
     def test_responses_without_a_date_have_no_clock(self) -> None:
         """It is a failure, not an offset of zero."""

@@ -34,6 +34,25 @@ class AdjustedClock:
         return time.monotonic()
 
 
+class SuspendedClock:
+    """The machine's clock, where the machine is suspended for hours just before and just after its second look."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self._suspended_seconds = 0.0
+
+    def now(self) -> datetime:
+        self.looks += 1
+        pause_seconds = 5000.0 if self.looks == 2 else 0.0
+        self._suspended_seconds += pause_seconds
+        seen = datetime.now(UTC) + timedelta(seconds=self._suspended_seconds)
+        self._suspended_seconds += pause_seconds
+        return seen
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._suspended_seconds
+
+
 class BrokenOnce(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no type hints
     """Fires ever again, and fails at its second question."""
 
@@ -129,6 +148,21 @@ def test_what_waits_goes_on_waiting_for_as_long_as_before(scheduler: JobSchedule
     until(lambda: left_seconds(scheduler, clock) < 61)
 
     assert 40 < left_seconds(scheduler, clock) < 61
+
+
+def test_pause_between_the_readings_of_two_clocks_is_no_clock_set_back(events: RecordingEvents) -> None:
+    """A machine that was suspended between them has lost its time on both."""
+    clock = SuspendedClock()
+    scheduler = JobScheduler(clock=clock, events=events, timezone=UTC)
+
+    scheduler.start()
+    for _ in range(3):
+        scheduler.add_job(print, SteadyTrigger(timedelta(hours=3), name="prod/health"))  # makes it look at its clocks
+        seen = clock.looks
+        until(lambda seen=seen: clock.looks > seen)  # type: ignore[misc]  # mypy knows no types of defaults
+    scheduler.stop()
+
+    assert events.of("clock.set_back") == []
 
 
 def test_error_in_the_scheduler_is_told_and_ends_no_job(scheduler: JobScheduler, events: RecordingEvents) -> None:
