@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,18 @@ from real.etcd_command_line import command_line
 from scenarios.command_line import CommandLine
 
 _PROGRAM = (sys.executable, "-m", "etcd_dr.entrypoints.cli")
+
+# It gives up after two minutes: nobody ends what is held by a run that was killed.
+_WAITING_ETCD = """\
+#!/bin/sh
+left=1200
+while [ "$1" != --version ] && [ -e {gate} ]; do
+  left=$((left - 1))
+  if [ "$left" = 0 ]; then exit 1; fi
+  sleep 0.1
+done
+exec {etcd} "$@"
+"""
 
 
 class Nodes:
@@ -68,12 +84,30 @@ class Nodes:
     def fill_and_save(self) -> None:
         with self.cluster.gateway() as gateway:
             for number in range(50):
-                gateway.put(b"/registry/%d" % number, b"v" * 100)
+                gateway.put_through(b"/registry/%d" % number, b"v" * 100)
         assert self.cli("snapshot", "save").status == 0
 
     def wipe(self, *names: str) -> None:
         for name in names:
             self.cluster.member(name).wipe()
+
+    @contextlib.contextmanager
+    def held_at_start(self, name: str) -> Iterator[None]:
+        """Hold a run where it starts this member's etcd; what was held there has become etcd afterwards."""
+        described, gate = self.directory / "nodes" / name / "node.json", self.directory / f"{name}-waits"
+        node, program = json.loads(described.read_text()), self.directory / f"{name}-etcd"
+        etcd = str(self.cluster.binaries.etcd)
+        program.write_text(_WAITING_ETCD.format(gate=shlex.quote(str(gate)), etcd=shlex.quote(etcd)))
+        program.chmod(0o755)
+        gate.touch()
+        described.write_text(json.dumps({**node, "etcd": [str(program), *node["etcd"][1:]]}))
+        try:
+            yield
+        finally:
+            gate.unlink()
+            while (held := find_process(lambda words: words[1:2] == (str(program),))) is not None:
+                held.close()
+                time.sleep(0.02)
 
     def spawn(self, *words: str, term: str = "dumb") -> pexpect.spawn[str]:
         environment = {**os.environ, "TERM": term}

@@ -105,7 +105,7 @@ class RecoveryRig:
         with running[0].gateway() as gateway:
             revision = 0
             for number in range(keys):
-                revision = gateway.put(f"{prefix}{number:05d}".encode(), b"value-%d" % number)
+                revision = gateway.put_through(f"{prefix}{number:05d}".encode(), b"value-%d" % number)
         for member in running:
             wait_until_applied(member, revision)
         return revision

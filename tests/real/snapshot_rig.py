@@ -211,4 +211,4 @@ def fill(cluster: LocalCluster, *, megabytes: int) -> None:
     randomness = random.Random(megabytes)
     with cluster.gateway() as gateway:
         for number in range(megabytes * 2):
-            gateway.put(b"/fill/%06d" % number, randomness.randbytes(500_000))
+            gateway.put_through(b"/fill/%06d" % number, randomness.randbytes(500_000))

@@ -223,7 +223,7 @@ def test_stopped_save_leaves_nothing_visible(
     cluster = fresh_cluster(size=1)
     with cluster.gateway() as gateway:
         for key in range(300):
-            gateway.put(b"%d" % key, os.urandom(4000))
+            gateway.put_through(b"%d" % key, os.urandom(4000))
     proxy = tcp_proxy(cluster.members[0].settings.client_port)
     proxy.stall_after(500_000)
     cli = command_line(cluster, tmp_path)

@@ -80,7 +80,7 @@ def stopped(fresh_cluster: Callable[..., LocalCluster]) -> LocalCluster:
     cluster = fresh_cluster(size=1)
     with cluster.gateway() as gateway:
         for number in range(200):
-            gateway.put(b"/imported/%d" % (number % 50), b"value %d " % number * 50)
+            gateway.put_through(b"/imported/%d" % (number % 50), b"value %d " % number * 50)
     cluster.stop()
     return cluster
 

@@ -44,7 +44,7 @@ def snapshot(tmp_path: Path, shared_cluster: LocalCluster, stock_tools: StockToo
     """A snapshot of a real member with some hundred kilobytes in it."""
     with shared_cluster.gateway() as gateway:
         for number in range(60):
-            gateway.put(b"/codec/%d" % number, b"value %d " % number * 500)
+            gateway.put_through(b"/codec/%d" % number, b"value %d " % number * 500)
     return stock_tools.save_snapshot(shared_cluster, tmp_path / "snapshot.db")
 
 

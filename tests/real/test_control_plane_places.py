@@ -184,7 +184,7 @@ def test_ids_and_revision_are_those_of_etcd(local_control_plane: Callable[..., o
     node = plane.control.nodes[0]  # type: ignore[attr-defined]
     with cluster.gateway() as gateway:
         for number in range(300):
-            gateway.put(b"/places/%d" % number, bytes(500))
+            gateway.put_through(b"/places/%d" % number, bytes(500))
         status = gateway.call("/v3/maintenance/status", {})
     node.stop_etcd(recovery_id=RECOVERY, deadline=30)
 

@@ -128,7 +128,7 @@ def test_a_stop_in_mid_upload_leaves_nothing_visible(
     cluster = fresh_cluster(size=1)
     gateway = cluster.gateway()
     for number in range(30):
-        gateway.put(b"/large/%d" % number, os.urandom(200_000))
+        gateway.put_through(b"/large/%d" % number, os.urandom(200_000))
     proxy = tcp_proxy(int(cluster.endpoints[0].rpartition(":")[2]))
     proxy.stall_after(3_000_000)
     config = settings(cluster, tmp_path)

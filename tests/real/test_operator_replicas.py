@@ -229,7 +229,7 @@ def test_a_leader_stopped_in_its_tracks_in_mid_upload_makes_no_second_snapshot(
     """SIGSTOP while the stream runs, another one takes over and saves, SIGCONT: the slot has one snapshot."""
     gateway = rig.etcd.gateway()
     for number in range(30):
-        gateway.put(b"/large/%d" % number, os.urandom(200_000))
+        gateway.put_through(b"/large/%d" % number, os.urandom(200_000))
     proxy = tcp_proxy(int(rig.etcd.endpoints[0].rpartition(":")[2]))
     proxy.stall_after(3_000_000)
     a = rig.replica("a", endpoint=proxy.endpoint)

@@ -103,7 +103,7 @@ def test_members_that_compact_past_the_snapshot_have_answered_for_it_before(
     cluster = fresh_cluster()
     with cluster.gateway() as gateway:
         for number in range(50):
-            gateway.put(b"/early/%02d" % (number % 7), b"%d" % number)
+            gateway.put_through(b"/early/%02d" % (number % 7), b"%d" % number)
     rig = SnapshotRig(cluster, directory_store, tmp_path)
     hashed = HashListener(rig.connector)
     rig.connector = hashed

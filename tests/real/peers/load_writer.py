@@ -15,12 +15,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from etcd_dr.adapters.local_cluster import EtcdGateway, LocalCluster
-from etcd_dr.adapters.local_cluster.gateway import encoded, revision_of
-from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable
+from etcd_dr.adapters.local_cluster.gateway import encoded, may_pass, revision_of
+from etcd_dr.errors import EtcdError
 
 _LARGE_BYTES = 256 * 1024
-_PASSES = (503, 504)
-"""What the gateway makes of gRPC's Unavailable and DeadlineExceeded: etcd's words for an election (rpctypes, error.go)."""
 
 
 class LoadWriter:
@@ -108,7 +106,7 @@ class LoadWriter:
                     [operation] = self._random.choices(operations, weights)
                     self._record(operation(gateway))
             except EtcdError as failure:
-                if not _passes(failure):
+                if not may_pass(failure):
                     raise
                 self._stops.wait(0.05)
 
@@ -195,8 +193,3 @@ class LoadWriter:
             return None
         self.compactions += 1
         return answer
-
-
-def _passes(failure: EtcdError) -> bool:
-    """Tell whether another member, or the same one a moment later, will do what was asked."""
-    return isinstance(failure, MemberUnreachable | MemberTimeout) or failure.context.get("status") in _PASSES

@@ -11,12 +11,17 @@ import base64
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from etcd_dr.adapters.local_cluster.pki import TlsFiles
 from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable, TlsRefused
+
+_PASSES = (503, 504)
+"""What the gateway makes of gRPC's Unavailable and DeadlineExceeded: etcd's words for an election (rpctypes, error.go)."""
+_BETWEEN_TRIES_SECONDS = 0.05
 
 
 class EtcdGateway:
@@ -69,6 +74,20 @@ class EtcdGateway:
         answer = self.call("/v3/kv/put", {"key": encoded(key), "value": encoded(value), "lease": str(lease)})
         return revision_of(answer)
 
+    def put_through(self, key: bytes, value: bytes, *, deadline_seconds: float = 60.0) -> int:
+        """Write one key, again where an election lost it, and return the revision that it got last.
+
+        A leader that a busy machine held up for half a second loses its office, and what was proposed to it is lost.
+        """
+        ends = time.monotonic() + deadline_seconds
+        while True:
+            try:
+                return self.put(key, value)
+            except EtcdError as failure:
+                if not may_pass(failure) or time.monotonic() >= ends:
+                    raise
+                time.sleep(_BETWEEN_TRIES_SECONDS)
+
     def _answers_well(self, path: str) -> bool:
         try:
             status, _ = self._request("GET", path, None)
@@ -103,6 +122,11 @@ class EtcdGateway:
             "127.0.0.1", self._port, timeout=self._timeout_seconds, context=context
         )
         return self._connection
+
+
+def may_pass(failure: EtcdError) -> bool:
+    """Tell whether another member, or the same one a moment later, will do what was asked."""
+    return isinstance(failure, MemberUnreachable | MemberTimeout) or failure.context.get("status") in _PASSES
 
 
 def encoded(data: bytes) -> str:

@@ -51,7 +51,7 @@ class Stage:
         """Write each key once, with a value that says which revision of it this is by its length."""
         with self.cluster.gateway() as gateway:
             for key in keys:
-                gateway.put(key.encode(), base64.b64encode(key.encode() * value_bytes)[:value_bytes])
+                gateway.put_through(key.encode(), base64.b64encode(key.encode() * value_bytes)[:value_bytes])
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete each key."""
