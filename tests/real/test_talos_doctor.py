@@ -32,6 +32,7 @@ class Doctor:
         self.double = double
         self.cli = CommandLine(directory, {})
         self.seconds = 0.0
+        self.document: dict[str, Any] = {}  # of the last look
 
     def __call__(self, *words: object, roles: tuple[str, ...] = (READER,), nodes: bool = True) -> dict[str, Any]:
         config = self.double.talosconfig("-".join(roles).replace(":", "_"), roles=roles)
@@ -42,12 +43,23 @@ class Doctor:
         self.seconds = time.monotonic() - begun
         assert done.out, done.err
         assert done.status == done.document["exit_status"]
-        return done.document
+        self.document = done.document
+        return self.document
 
     def codes(self, *words: object, **how: Any) -> set[str]:
         """Return what was found."""
         found = {finding["code"] for finding in self(*words, **how)["findings"]}
         assert found <= set(CODES)
+        return found
+
+    def settled(self, *words: object, **how: Any) -> set[str]:
+        """Return what was found by the first look that found nothing, or by the last one.
+
+        An election between two questions, or a port that opens a moment later, is over at the next look.
+        """
+        end = time.monotonic() + SETTLED_SECONDS
+        while (found := self.codes(*words, **how)) and time.monotonic() < end:
+            time.sleep(0.1)
         return found
 
     def finding(self, *codes: str, says: str = "") -> dict[str, Any]:
@@ -71,7 +83,7 @@ def doctor(shared_talos: TalosDouble, tmp_path: Path) -> Doctor:
 
 def test_healthy_control_plane_has_no_findings(doctor: Doctor) -> None:
     """Silence is the answer that makes the other answers worth reading."""
-    assert doctor.codes() == set()
+    assert doctor.settled() == set()
 
 
 def test_document_is_as_documented(doctor: Doctor) -> None:
@@ -99,7 +111,7 @@ def test_never_bootstrapped(talos_double: MakeDouble, tmp_path: Path) -> None:
     for machine in double.machines:
         double.wait_for_state(machine, "Preparing")
 
-    assert "etcd.not_bootstrapped" in doctor.codes("--timeout", "4s")
+    assert doctor.finding("etcd.not_bootstrapped")["severity"] == "critical"
 
 
 def test_answer_comes_within_seconds_when_nodes_hang(talos_double: MakeDouble, tmp_path: Path) -> None:
@@ -110,9 +122,9 @@ def test_answer_comes_within_seconds_when_nodes_hang(talos_double: MakeDouble, t
         machine.faults.hanging_calls |= {"Version", "ServiceList", "EtcdStatus", "EtcdMemberList", "EtcdAlarmList"}
     double.switch_off(double.machines[2])
 
-    codes = doctor.codes("--timeout", "2s")
+    codes = doctor.codes("--timeout", "8s")
 
-    assert doctor.seconds < 2 * 4  # five calls, one after the other, would take ten
+    assert doctor.seconds < 8 * 4  # five calls, one after the other, would take forty
     assert "talos.unreachable" in codes
 
 
@@ -123,11 +135,11 @@ def test_lost_quorum(talos_double: MakeDouble, tmp_path: Path) -> None:
     for machine in double.machines[1:]:
         double.switch_off(machine)
 
-    document = doctor("--timeout", "2s")
+    lost = doctor.finding("etcd.quorum_lost", "talos.unreachable")
 
-    assert document["severity"] == "critical"
-    assert {"etcd.quorum_lost", "talos.unreachable"} <= {f["code"] for f in document["findings"]}
-    assert document["has_quorum"] is False
+    assert lost["severity"] == "critical"
+    assert doctor.document["severity"] == "critical"
+    assert doctor.document["has_quorum"] is False
 
 
 def test_one_node_down_leaves_no_tolerance(talos_double: MakeDouble, tmp_path: Path) -> None:
@@ -209,7 +221,7 @@ def test_store_without_snapshots_is_told(doctor: Doctor) -> None:
 
 def test_administrator_sees_the_same(doctor: Doctor) -> None:
     """More rights bring no other findings."""
-    assert doctor.codes(roles=(ADMIN,)) == set()
+    assert doctor.settled(roles=(ADMIN,)) == set()
 
 
 def test_stuck_learner_is_named(talos_double: MakeDouble, tmp_path: Path) -> None:
@@ -272,7 +284,7 @@ def test_names_that_are_empty_for_a_while_are_no_finding(talos_double: MakeDoubl
     double = talos_double()
     double.machines[1].faults.hides_member_names = True
 
-    assert Doctor(double, tmp_path).codes() == set()
+    assert Doctor(double, tmp_path).settled() == set()
 
 
 def test_alarm_with_the_order_of_the_remedy(talos_double: MakeDouble, tmp_path: Path) -> None:
@@ -335,6 +347,8 @@ def test_talosconfig_of_another_cluster_is_told_from_a_node_that_is_off(doctor: 
 def test_two_clusters_of_one_name(talos_double: MakeDouble, tmp_path: Path) -> None:
     """Two bootstraps: nothing is to be wiped before a person decided."""
     double = talos_double(nodes=2, start="unbootstrapped")
+    for machine in double.machines:
+        machine.faults.never_joins = True  # or the second one joins the first before it is bootstrapped
     for machine in double.machines:
         double.bootstrap_alone(machine)
 

@@ -177,6 +177,9 @@ def test_a_run_that_is_killed_is_gone_on_with(talos_double: MakeDouble, tmp_path
 
 def _run_and_kill_at(kind: str, site: Site) -> None:
     """Begin the plan in a process of its own, and kill it when a step of this kind was begun."""
+    held = {"EtcdSnapshot"} if kind == "talos-verify" else set()  # that step is over before it is seen, otherwise
+    for machine in site.double.machines:
+        machine.faults.hanging_calls |= held
     arguments = ["recover", "run", "--plan", site.plan_file, "--yes", "--config", site.directory / "etcd-dr.yaml"]
     with (site.directory / "killed.log").open("wb") as log:
         process = subprocess.Popen(
@@ -191,6 +194,8 @@ def _run_and_kill_at(kind: str, site: Site) -> None:
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+        for machine in site.double.machines:
+            machine.faults.hanging_calls -= held
     assert site.has_begun(kind), (site.directory / "killed.log").read_text()
 
 
