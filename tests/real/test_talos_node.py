@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,12 @@ from etcd_dr.domain.talos import (
     ResourceKind,
     ServiceReport,
 )
-from etcd_dr.errors import AccessDenied, Cancelled, EtcdError, MemberTimeout, MemberUnreachable
+from etcd_dr.errors import AccessDenied, Cancelled, EtcdError, MemberTimeout, MemberUnreachable, TlsRefused
 from real.peers.etcd_tools import StockTools
 from real.peers.talos import TalosDouble
+from real.peers.talos.pki import Authority
 from real.peers.talos.roles import ADMIN, READER
+from real.peers.talos.talosconfig import write_talosconfig
 
 MakeDouble = Callable[..., TalosDouble]
 SECONDS = 10.0
@@ -175,6 +178,29 @@ def test_node_that_is_off_is_unreachable(talos_double: MakeDouble) -> None:
 
     with closing(nodes.open(nodes.nodes()[0])) as node, pytest.raises(MemberUnreachable):
         node.version(deadline=SECONDS)
+
+
+def test_certificate_of_another_authority_is_refused_by_the_node(shared_talos: TalosDouble, tmp_path: Path) -> None:
+    """We know the node, and the node does not know us: the authority is named, and nothing is asked again."""
+    now = datetime.now(UTC)
+    other = Authority(
+        "talos", is_ed25519=True, valid_from=now - timedelta(hours=1), valid_until=now + timedelta(hours=1)
+    )
+    config = write_talosconfig(
+        tmp_path / "foreign",
+        context="foreign",
+        ca=shared_talos.authority.certificate,
+        pair=other.issue("", organizations=(ADMIN,)),
+        endpoints=shared_talos.endpoints,
+        nodes=shared_talos.addresses,
+    )
+    nodes = TalosNodes(TalosAccess(config_file=config), clock=SystemClock())
+
+    with closing(nodes.open(nodes.nodes()[0])) as node, pytest.raises(TlsRefused) as raised:
+        node.version(deadline=SECONDS)
+
+    assert raised.value.context["reason"] == "client-authority"
+    assert not raised.value.retryable
 
 
 def test_talosconfig_is_read_for_each_connection(shared_talos: TalosDouble) -> None:

@@ -27,7 +27,9 @@ from etcd_dr.errors import EtcdError, TlsRefused
 
 T = TypeVar("T")
 
-_DIAGNOSIS_SECONDS = 1.0
+_DIAGNOSIS_SECONDS = 3.0
+# How long a refusal of our certificate may take to arrive: a round trip, and a busy node's check of it.
+_REFUSAL_SECONDS = 2.0
 _HANG_UP_SECONDS = 1.0
 CONNECTION_ERRORS = (OSError, StreamTerminatedError, ProtocolError, EOFError)
 
@@ -102,7 +104,7 @@ class NodeConnection:
                 socket.create_connection((self.address.host, self.address.port), timeout=_DIAGNOSIS_SECONDS) as plain,
                 self._tls.wrap_socket(plain, server_hostname=self.address.host) as secured,
             ):
-                secured.settimeout(_DIAGNOSIS_SECONDS / 4)
+                secured.settimeout(_REFUSAL_SECONDS)
                 with contextlib.suppress(TimeoutError):
                     secured.recv(1)
         except failures.HUNG_UP:

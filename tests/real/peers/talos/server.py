@@ -1,6 +1,7 @@
 """The gRPC server of one node: TLS as Talos has it, every method of our contract, and connections that can be dropped.
 
-- TLS 1.2 or later, HTTP/2 by ALPN, and no answer to a client without a certificate of the cluster's own authority.
+- TLS 1.2 or later, HTTP/2 by ALPN, and no answer to a client without a certificate of the cluster's own authority: it
+  is refused with TLS' alert, as by Go's server.
 - The roles of a caller are the Organization fields of its certificate.
 - Files and snapshots go out as `common.Data` of 1 KiB each, like Talos' own (pkg/chunker/stream); many of them are
   written at once, because the way through grpclib costs more than a kilobyte is worth.
@@ -67,7 +68,29 @@ def server_context(pair: Pair, *, ca: bytes, directory: Path) -> ssl.SSLContext:
     context.load_verify_locations(files.ca)
     context.load_cert_chain(files.certificate, files.key)
     context.set_alpn_protocols(["h2"])
+    context.sslobject_class = _AlertingTls
     return context
+
+
+class _AlertingTls(ssl.SSLObject):
+    """Lets a client know why it is refused: asyncio closes without sending the alert that OpenSSL wrote.
+
+    That is what asyncio's SSLProtocol does where a handshake fails; where it only waits for more, it sends what there
+    is. The client then closes, which ends the handshake that failed.
+    """
+
+    _has_refused = False
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLSyscallError):
+            raise
+        except ssl.SSLError as error:
+            if self._has_refused:
+                raise
+            self._has_refused = True
+            raise ssl.SSLWantReadError("the alert is to be sent") from error
 
 
 class _DroppingServer(Server):
