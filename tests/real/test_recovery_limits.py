@@ -69,9 +69,10 @@ def test_store_that_vanishes_half_way_stops_nothing_that_can_go_on(cluster: Loca
     nodes = Nodes(cluster, tmp_path)
     nodes.fill_and_save()
     nodes.wipe("m1", "m2")
-    child = nodes.spawn("recover", "run", "--plan", str(nodes.plan()), "--yes")
-    child.expect("aside: done")
-    (tmp_path / "store").rename(tmp_path / "elsewhere")
+    with nodes.held_at_start("m1"):  # the store has to be gone before the run is over
+        child = nodes.spawn("recover", "run", "--plan", str(nodes.plan()), "--yes")
+        child.expect("aside: done")
+        (tmp_path / "store").rename(tmp_path / "elsewhere")
     child.expect("recover resume")
     child.wait()
     child.close()
