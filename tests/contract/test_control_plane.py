@@ -391,7 +391,7 @@ class RealContract(ControlPlaneContract):
         """What was written before the copy is there, what was written after it is not."""
         member = plane.cluster.members[0]
         with member.gateway() as gateway:
-            gateway.put(b"/contract/before", b"1")
+            gateway.put_through(b"/contract/before", b"1")
         rig.node.stop_etcd(recovery_id=recovery, deadline=SECONDS)
         built = rig.build()
         rig.node.set_data_aside(recovery_id=recovery, deadline=SECONDS)

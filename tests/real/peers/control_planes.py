@@ -42,6 +42,7 @@ from real.peers import crictl, kubelet, systemctl, systemd
 from real.peers.sshd import Sshd, SshdProgram
 
 _MANIFESTS = "/mnt/kubernetes/manifests"
+_UNITS = ("etcd.service", "kube-apiserver.service")
 
 
 @dataclass
@@ -67,6 +68,21 @@ class Plane:
     def wait_for(self, fact: Callable[[], bool]) -> None:
         """Return once something has become so. Raises TimeoutError."""
         _wait_for(fact)
+
+    @contextlib.contextmanager
+    def held(self, program: str) -> Iterator[None]:
+        """Let a program of the nodes behind ssh wait, whoever calls it, and go on when the context is left."""
+        real = shutil.which(program)
+        assert real is not None
+        gate = self.directory / f"{program}-waits"
+        gate.touch()
+        for name in self.hosts:
+            wait = 'while [ -e "$0" ]; do sleep 0.05; done; exec "$@"'
+            _script(self.directory / name, program, "sh", "-c", wait, gate, real)
+        try:
+            yield
+        finally:
+            gate.unlink()
 
     def writer_runs(self, name: str) -> bool:
         """Say whether the trivial writer of a node runs, from outside of the driver."""
@@ -147,7 +163,9 @@ def static_pod_plane(cluster: LocalCluster, program: SshdProgram) -> Iterator[Pl
             "ssh": {"config_file": str(config), "sudo": "always"},
             "static_pod": {"manifests_dir": _MANIFESTS},
         }
-        yield Plane(cluster, root, control, cancellation, section, hosts)
+        plane = Plane(cluster, root, control, cancellation, section, hosts)
+        _wait_for(lambda: all(plane.writer_runs(name) for name in hosts))
+        yield plane
 
 
 @contextlib.contextmanager
@@ -173,7 +191,7 @@ def systemd_plane(cluster: LocalCluster, program: SshdProgram) -> Iterator[Plane
                 _script(node, tool, sys.executable, "-I", "-S", systemctl.__file__, state / "systemd.sock", tool)
             _wait_for(lambda state=state: (state / "systemd.sock").exists())
             hosts[member.name] = stack.enter_context(_host(node, program))
-            for unit in ("etcd.service", "kube-apiserver.service"):
+            for unit in _UNITS:
                 systemctl.ask(str(state / "systemd.sock"), ["systemctl", "start", "--no-block", unit])
         _wait_for(lambda: all(member.is_running for member in cluster.members))
         cluster.wait_until_healthy()
@@ -192,6 +210,7 @@ def systemd_plane(cluster: LocalCluster, program: SshdProgram) -> Iterator[Plane
             "ssh": {"config_file": str(config)},
             "systemd": {"drop_ins": "/mnt/units", "state_dir": "/mnt/state"},
         }
+        _wait_for(lambda: all(_has_main_pid(root / name, unit) for name in hosts for unit in _UNITS))
         yield Plane(cluster, root, control, cancellation, section, hosts)
 
 
@@ -278,6 +297,13 @@ def _add_local_writer(node: Path, program: Path) -> None:
 def _start_writer(cluster: LocalCluster, name: str) -> subprocess.Popen[bytes]:
     program = _writer_program(cluster, name)
     return start_child([program, "100000"], log=program.parent / "writer.log")
+
+
+def _has_main_pid(node: Path, unit: str) -> bool:
+    """Say whether a node's manager knows the process of a unit: a program runs a moment before it does."""
+    socket = node / "manager" / "systemd.sock"
+    _, said = systemctl.ask(str(socket), ["systemctl", "show", "-p", "MainPID", "--value", unit])
+    return said.strip() != "0"
 
 
 def _end_writers(cluster: LocalCluster) -> None:
