@@ -15,7 +15,7 @@ from etcd_dr.adapters.etcd.access import EtcdAccess
 from etcd_dr.adapters.etcd.connector import GrpcEtcdConnector
 from etcd_dr.adapters.etcd_programs import InstalledPrograms
 from etcd_dr.adapters.etcdutl import EtcdutlRestorer
-from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster, TlsFiles
+from etcd_dr.adapters.local_cluster import ClusterSettings, EtcdBinaries, LocalCluster, TlsFiles
 from etcd_dr.adapters.local_cluster.throwaway import ThrowawayMembers
 from etcd_dr.adapters.system_clock import SystemClock
 from etcd_dr.domain.etcd_version import EtcdVersion
@@ -64,7 +64,7 @@ def fake_rig(directory: Path) -> Rig:
 @pytest.fixture(scope="session")
 def saved(etcd_binaries: EtcdBinaries, stock_tools: StockTools, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     directory = tmp_path_factory.mktemp("saved")
-    with LocalCluster(directory, binaries=etcd_binaries) as cluster:
+    with LocalCluster(directory, binaries=etcd_binaries, settings=ClusterSettings(size=1)) as cluster:
         for number in range(KEYS):
             stock_tools.etcdctl(cluster, "put", f"/k/{number}", "value")
         return stock_tools.save_snapshot(cluster, directory / "saved.db").read_bytes()

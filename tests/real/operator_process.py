@@ -48,6 +48,7 @@ class OperatorUnderTest:
             time.sleep(every)
 
     def get(self, path: str) -> str:
+        self.wait_for(lambda: self.of("operator.started"), "start")  # its first jobs may be through before it says so
         address = self.of("operator.started")[0]["listen"]
         with urllib.request.urlopen(f"http://{address}{path}", timeout=30) as response:
             return response.read().decode()

@@ -23,15 +23,13 @@ from real.alert_rules import chart_rules
 from real.operator_process import OperatorUnderTest
 from real.peers.monitoring import Alertmanager, Prometheus
 from real.peers.webhook_receiver import WebhookReceiver
+from real.slow_machine import SLOWNESS_IS_NO_FINDING
 from real.test_dashboards import expressions
 
 pytestmark = pytest.mark.matrix
 
 _DEADLINE_SECONDS = 90
 _UNHURT_SCRAPES = 8
-_A_SLOW_MACHINE_IS_NO_FINDING = dict.fromkeys(
-    ("slow_round_trip_seconds", "peer_round_trip_seconds", "fsync_warning_seconds", "commit_warning_seconds"), 60.0
-)
 _EMPTY_HERE = {
     # Nothing is wrong with this cluster.
     "etcd-dr-members: Alarms",
@@ -149,7 +147,7 @@ class Watched:
                     "schedule": {"cron": "0 3 * * *"},
                     "objectives": {"rpo": "2d", "rto": "1h"},
                     "drill": {"max_age": "8d"},
-                    "health": {"interval": "1s", "timeout": "5s", "thresholds": _A_SLOW_MACHINE_IS_NO_FINDING},
+                    "health": {"interval": "1s", "timeout": "5s", "thresholds": SLOWNESS_IS_NO_FINDING},
                 }
             ],
             "stores": [{"name": "main", "directory": {"path": str(self.store)}}],
@@ -174,7 +172,7 @@ def watched(
         )  # only where we want one
         gateway = cluster.gateway()
         for number in range(50):
-            gateway.put(b"/registry/pods/%d" % number, b"x" * 200)
+            gateway.put_through(b"/registry/pods/%d" % number, b"x" * 200)
         yield Watched(cluster, tmp_path, stock_program, stack, tools=Path(etcd_binaries.etcd).parent)
 
 

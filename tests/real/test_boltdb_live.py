@@ -134,8 +134,9 @@ def test_compaction_under_way_does_not_change_the_answer(
     release = stock_tools.binaries.release
     prefix = "" if release >= (3, 6) else "experimental-"
     # 3.4 compacts a thousand records at a time and rests a tenth of a second; later ones can be told to be slower.
-    flags = () if release < (3, 5) else (f"--{prefix}compaction-batch-limit=10",)
-    written = 20_000 if release < (3, 5) else 2_600  # seconds of compaction; the stream begins within milliseconds
+    slow = (f"--{prefix}compaction-batch-limit=10", f"--{prefix}compaction-sleep-interval=1s")
+    flags = () if release < (3, 5) else slow
+    written = 60_000 if release < (3, 5) else 600  # many seconds of compaction; the stream begins within milliseconds
     cluster = fresh_cluster(size=1, flags=flags)
     path = tmp_path / "half-compacted.db"
     with cluster.gateway() as gateway, members_of(cluster) as [member]:

@@ -20,7 +20,7 @@ from etcd_dr.ports.snapshot_source import SnapshotChunk
 from real.peers.tcp_proxy import TcpProxy
 
 MEGABYTE = 1_000_000
-STALL = 3.0
+STALL = 6.0
 """Also what a member on a busy machine has for its first chunk."""
 PATIENT = 40.0
 """A stall deadline that is not meant to pass; below the total one of 60."""
@@ -90,7 +90,7 @@ class TestStream:
                 take(chunks, at_least=1000 * MEGABYTE)
 
         assert caught.value.context["reason"] == "stalled"
-        assert STALL <= time.monotonic() - began < 30  # the total deadline is 60
+        assert STALL <= time.monotonic() - began < 50  # the total deadline is 60
         assert caught.value.context["received_bytes"] >= MEGABYTE
 
     def test_stopped_member_ends_by_the_stall_deadline(

@@ -197,12 +197,12 @@ def test_manifest_that_was_moved_is_found_beside(node: NodeOfFiles) -> None:
 def test_runtime_that_hangs_costs_its_own_time_only(node: NodeOfFiles) -> None:
     """The rest of the answers is there, and it is said who was silent."""
     node.put_etcd()
-    node.answers("crictl", "exec sleep 60")
+    node.answers("crictl", "exec sleep 180")
     begun = time.monotonic()
 
-    seen = node.examine(deadline=12.0)
+    seen = node.examine(deadline=24.0)
 
-    assert time.monotonic() - begun < 40  # crictl sleeps for 60
+    assert time.monotonic() - begun < 120  # crictl sleeps for 180
     assert seen.containers.failure is not None
     assert "in time" in seen.containers.failure.message
     assert seen.kubelet is not None
@@ -214,9 +214,9 @@ def test_what_was_said_before_a_silence_is_kept(tmp_path: Path) -> None:
     node.answers("hostname", "exec sleep 60")
     begun = time.monotonic()
 
-    seen = node.examine(deadline=4.0)
+    seen = node.examine(deadline=10.0)
 
-    assert time.monotonic() - begun < 30  # hostname sleeps for 60
+    assert time.monotonic() - begun < 50  # hostname sleeps for 60
     assert seen.failure is not None
     assert seen.silent_at == "hostname"
     assert seen.clock_offset_seconds is not None

@@ -18,6 +18,7 @@ from real.peers.rclone import RcloneS3
 from real.peers.s3_server import S3Credentials
 from real.peers.tcp_proxy import TcpProxy
 from real.peers.weed import READER, WRITER, WRITER_BUCKET, WeedS3
+from real.snapshot_rig import wait_until_applied
 
 
 def refusal(call: Callable[..., object], **arguments: object) -> str:
@@ -163,6 +164,7 @@ def test_load_is_written_and_its_snapshot_read_by_stock_tools(
     load.wait_until_compacted()
 
     before = load.wait_for(100)
+    wait_until_applied(shared_cluster.members[0], before)
     path = stock_tools.save_snapshot(shared_cluster, tmp_path / "snapshot.db")
     after = load.wait_for(50)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.control_planes.call import DeadlinePassed, Write, call
+from etcd_dr.errors import Cancelled
 
 # What stays behind keeps standard output open.
-_LEAVES_ONE_BEHIND = ("sh", "-c", 'sleep 60 & echo $! > "$0"; exit 0')
+_LEAVES_ONE_BEHIND = ("sh", "-c", 'sleep 60 & echo $! > "$0.part"; mv "$0.part" "$0"')
 _PATIENCE_SECONDS = 20.0
 
 
@@ -39,7 +41,7 @@ def test_deadline_holds_where_the_program_left_another_one_behind(tmp_path: Path
     begun = time.monotonic()
 
     with pytest.raises(DeadlinePassed):
-        call([*_LEAVES_ONE_BEHIND, str(tmp_path / "pid")], deadline=0.5, cancellation=CancellationSwitch())
+        call([*_LEAVES_ONE_BEHIND, str(tmp_path / "pid")], deadline=5, cancellation=CancellationSwitch())
 
     assert time.monotonic() - begun < _PATIENCE_SECONDS
     assert is_gone(left_behind(tmp_path / "pid"))
@@ -48,13 +50,21 @@ def test_deadline_holds_where_the_program_left_another_one_behind(tmp_path: Path
 def test_wish_to_stop_is_heard_where_the_program_left_another_one_behind(tmp_path: Path) -> None:
     """As the deadline is."""
     switch, note = CancellationSwitch(), tmp_path / "pid"
-    timer = threading.Timer(0.5, switch.cancel, args=("SIGTERM",))
-    timer.start()
+
+    def cancel_once_it_is_left_behind() -> None:
+        while not note.exists():
+            threading.Event().wait(0.01)
+        switch.cancel("SIGTERM")
+
+    canceller = threading.Thread(target=cancel_once_it_is_left_behind, daemon=True)
+    canceller.start()
     begun = time.monotonic()
 
-    call([*_LEAVES_ONE_BEHIND, str(note)], deadline=60, cancellation=switch)
+    with contextlib.suppress(Cancelled):  # the shell itself may not have ended by then
+        call([*_LEAVES_ONE_BEHIND, str(note)], deadline=60, cancellation=switch)
 
     assert time.monotonic() - begun < _PATIENCE_SECONDS
+    canceller.join()
     assert is_gone(left_behind(note))
 
 

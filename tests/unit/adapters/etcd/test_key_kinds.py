@@ -69,7 +69,7 @@ def test_member_with_a_key_that_grpc_cannot_verify_is_named_as_such(tmp_path: Pa
     member = GrpcEtcdConnector(EtcdAccess((url,), ca_file=certificate), clock=SystemClock()).connect(url)
 
     with pytest.raises(TlsRefused) as caught:
-        member.status(deadline=3)
+        member.status(deadline=20)
     member.close()
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()

@@ -22,14 +22,15 @@ from etcd_dr.ports.leadership import LeadershipMode
 from fakes.events import RecordingEvents, RecordingProgress
 from fakes.leases import FakeLeaseApi
 
-TIMINGS = LeaseTimings(lease_seconds=0.6, renew_deadline_seconds=0.4, retry_seconds=0.05, request_seconds=0.05)
+KEPT = LeaseTimings(lease_seconds=600, renew_deadline_seconds=400, retry_seconds=0.05, request_seconds=5)
+LAPSING = LeaseTimings(lease_seconds=0.6, renew_deadline_seconds=0.4, retry_seconds=0.05, request_seconds=0.05)
 SOON = 20
 
 
 class Running:
     """Leadership over fake leases and the machine's own clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, timings: LeaseTimings = KEPT) -> None:
         self.api = FakeLeaseApi()
         self.connection = self.api.connection()
         self.events = RecordingEvents()
@@ -40,7 +41,7 @@ class Running:
                 lease_names={"prod": "etcd-dr-prod"},
                 me="a",
                 leases=self.connection,
-                timings=TIMINGS,
+                timings=timings,
                 clock=SystemClock(),
                 now=steady_seconds,
                 cancellation=self.cancellation,
@@ -91,8 +92,9 @@ def test_a_stop_before_the_start_is_no_error(running: Running) -> None:
     assert running.api.records == {}
 
 
-def test_an_error_that_nobody_foresaw_is_survived_like_silence(running: Running) -> None:
+def test_an_error_that_nobody_foresaw_is_survived_like_silence() -> None:
     """The thread goes on, or no snapshot would ever be taken again."""
+    running = Running(LAPSING)
     running.start()
     survived = Event()
     running.looked.clear()
