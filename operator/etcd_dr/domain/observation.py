@@ -37,7 +37,7 @@ class HttpChecks:
 class ClockReading:
     """How far a member's clock is ahead of ours (negative: behind), give or take `resolution_seconds`.
 
-    HTTP's Date header has whole seconds, so the resolution is half a second and half the round trip.
+    The resolution is half the round trip, and half a second more where whole seconds are told, as in HTTP's Date header.
     """
 
     offset_seconds: float

@@ -17,6 +17,7 @@ from typing import Any
 
 from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.domain.doctor import NodeObservation, TalosObservation
+from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.domain.talos import (
     CLUSTER_MEMBERS,
@@ -145,7 +146,7 @@ class _Interview:
                 self._ask_resource(name, kind, resource_id)
             self._ask("data_directory", lambda left: node.list_directory(DATA_DIRECTORY, deadline=left) or ())
             self._ask("mounts", lambda left: node.mounts(deadline=left))
-            self._ask("clock_offset_seconds", self._clock_offset)
+            self._ask("clock", self._read_clock)
             self._ask("cluster_members", lambda left: node.resources(CLUSTER_MEMBERS, deadline=left))
             self._ask("endpoints", lambda left: node.resources(ENDPOINTS, deadline=left))
             self._ask("static_pods", lambda left: node.list_directory(_MANIFESTS, deadline=left) or ())
@@ -181,11 +182,13 @@ class _Interview:
 
         self._ask(name, ask)
 
-    def _clock_offset(self, left: float) -> float:
-        begun, before = self.clock.now(), self.clock.monotonic()
+    def _read_clock(self, left: float) -> ClockReading:
+        # In this order: whatever holds us up after the first line counts as a part of the round trip.
+        before = self.clock.monotonic()
+        begun = self.clock.now()
         theirs = self.node.local_time(deadline=left)
         half = (self.clock.monotonic() - before) / 2
-        return (theirs - begun).total_seconds() - half
+        return ClockReading((theirs - begun).total_seconds() - half, half)
 
     def _ask(self, name: str, ask: Callable[[float], Any]) -> None:
         begun = self.clock.monotonic()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import datetime
 
 from etcd_dr.adapters.system_clock import SystemClock
 from etcd_dr.domain.answer import Answer
 from etcd_dr.domain.doctor import TalosObservation
+from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.talos import MACHINE_TYPE, Resource, TalosVersion
 from etcd_dr.errors import AccessDenied, MemberTimeout, MemberUnreachable
 from etcd_dr.ports.talos import TalosFleet
 from etcd_dr.workflows.examine_talos import examine_talos
+from fakes.clock import FakeClock
 from fakes.talos import FakeFleet, FakeNode
 
 
@@ -75,6 +78,31 @@ def test_dead_node_is_a_value() -> None:
     [node] = look(fleet).nodes
 
     assert not node.answers
+
+
+class SlowlyHeardNode(FakeNode):
+    """Has our clock; its answer about it takes four seconds to arrive."""
+
+    clock = FakeClock()
+
+    def local_time(self, *, deadline: float) -> datetime:
+        theirs = self.clock.now()
+        self.clock.advance(4.0)
+        return theirs
+
+
+class SlowlyHeardFleet(FakeFleet):
+    def open(self, address: str) -> FakeNode:
+        return SlowlyHeardNode(address)
+
+
+def test_clock_is_read_as_surely_as_the_question_was_short() -> None:
+    """Half of the time that it took is the uncertainty: within it lies the truth, here no difference at all."""
+    fleet = SlowlyHeardFleet(1)
+
+    observation = examine_talos(fleet, fleet.nodes(), probe=ClosedPorts(), clock=SlowlyHeardNode.clock, deadline=60.0)
+
+    assert observation.nodes[0].clock.value == ClockReading(offset_seconds=-2.0, resolution_seconds=2.0)
 
 
 class HangingNode(FakeNode):

@@ -189,7 +189,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     "node.clock_skew": _e(
         "Certificates are not valid yet, leases end early.",
-        "Time of each node against ours, the round trip halved.",
+        "Time of each node against ours, give or take half the round trip.",
         "One set of time servers for all.",
     ),
     "node.versions_differ": _e(

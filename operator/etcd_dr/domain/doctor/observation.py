@@ -9,6 +9,7 @@ from typing import Any
 
 from etcd_dr.domain.answer import NOT_ASKED, Answer
 from etcd_dr.domain.cluster import Alarm, Member, MemberStatus, id_text
+from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.domain.talos import FileEntry, MountUse, Resource, ServiceReport, TalosVersion
 
@@ -18,8 +19,8 @@ class NodeObservation:
     """The answers of one node.
 
     `members` is its own view of the membership, `quorum_members` the answer through quorum. `data_directory` is empty
-    where /var/lib/etcd has nothing in it or does not exist. `clock_offset_seconds` is how far its clock is ahead of
-    ours. `kubernetes_authority` is the key identifier of whoever signed the certificate on port 6443.
+    where /var/lib/etcd has nothing in it or does not exist. `clock` is how far its clock is ahead of ours, give or take
+    half the round trip. `kubernetes_authority` is the key identifier of whoever signed the certificate on port 6443.
     """
 
     address: str
@@ -28,7 +29,7 @@ class NodeObservation:
     services: Answer[tuple[ServiceReport, ...]] = NOT_ASKED
     machine_status: Answer[Mapping[str, Any]] = NOT_ASKED
     time_status: Answer[Mapping[str, Any]] = NOT_ASKED
-    clock_offset_seconds: Answer[float] = NOT_ASKED
+    clock: Answer[ClockReading] = NOT_ASKED
     etcd_spec: Answer[Mapping[str, Any]] = NOT_ASKED
     data_directory: Answer[tuple[FileEntry, ...]] = NOT_ASKED
     mounts: Answer[tuple[MountUse, ...]] = NOT_ASKED

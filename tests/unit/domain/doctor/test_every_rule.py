@@ -13,6 +13,7 @@ from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.domain.cluster import Alarm, Member, MemberStatus
 from etcd_dr.domain.doctor import CODES, NodeObservation, TalosObservation, diagnose
 from etcd_dr.domain.health import Finding, Severity
+from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.domain.talos import (
     CLUSTER_MEMBERS,
@@ -71,7 +72,7 @@ def node(number: int, **answers: Any) -> NodeObservation:
         "services": etcd(),
         "machine_status": Answer({"stage": "running", "status": {"ready": True, "unmetConditions": []}}),
         "time_status": Answer({"synced": True}),
-        "clock_offset_seconds": Answer(0.1),
+        "clock": Answer(ClockReading(0.1, 0.05)),
         "etcd_spec": Answer({"name": f"cp-{number}", "advertisedAddresses": [host]}),
         "data_directory": Answer((FileEntry("member", 0, is_directory=True),)),
         "mounts": Answer((MountUse("/var", 50 << 30, 40 << 30),)),
@@ -167,7 +168,7 @@ SITUATIONS: dict[str, Callable[[], TalosObservation]] = {
     ),
     "node.disk": lambda: third(mounts=Answer((MountUse("/var", 50 << 30, 1 << 20),))),
     "node.clock_unsynced": lambda: third(time_status=Answer({"synced": False})),
-    "node.clock_skew": lambda: third(clock_offset_seconds=Answer(9.0)),
+    "node.clock_skew": lambda: third(clock=Answer(ClockReading(9.0, 0.05))),
     "node.versions_differ": lambda: third(version=Answer(TalosVersion("v1.12.0"))),
     "node.many_addresses": lambda: third(
         version=Answer(TalosVersion("v1.10.4")), etcd_spec=Answer({"advertisedAddresses": ["10.0.0.3", "10.1.0.3"]})
@@ -307,3 +308,20 @@ def test_specs_of_another_shape_break_nothing(spec: Any) -> None:
     odd |= {name: Answer(spec) for name in ("etcd_spec", "machine_status", "time_status")}
 
     diagnose(third(**odd), cluster="prod")
+
+
+def test_question_that_stood_still_is_no_difference_of_clocks() -> None:
+    """Four seconds on the way back move the reading by two; the true clocks may be the same."""
+    late = third(clock=Answer(ClockReading(-2.1, 2.05)))
+
+    assert "node.clock_skew" not in {finding.code for finding in diagnose(late, cluster="prod").findings}
+
+
+def test_clock_that_is_off_beyond_its_delay_is_told() -> None:
+    """With how far it is for certain, and what was read."""
+    late = third(clock=Answer(ClockReading(-9.0, 1.85)))
+
+    [found] = [finding for finding in diagnose(late, cluster="prod").findings if finding.code == "node.clock_skew"]
+
+    assert "7.2 s apart" in found.summary
+    assert found.evidence["10.0.0.3:50000"] == -9.0

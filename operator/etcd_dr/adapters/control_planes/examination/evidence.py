@@ -16,6 +16,7 @@ from etcd_dr.domain.doctor.hosts.observation import (
     PathSight,
     UnitState,
 )
+from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.wal_head import read_wal_identity
 
 if TYPE_CHECKING:
@@ -61,10 +62,13 @@ def processes(said: Sections) -> tuple[Process, ...]:
     return tuple(found)
 
 
-def clock_offset(said: Sections, *, first_word_at: float | None) -> float | None:
-    """Return how far the node's clock is ahead of ours; it says whole seconds, so half a second is added."""
+def clock_reading(said: Sections, *, asked_at: float | None, answered_at: float | None) -> ClockReading | None:
+    """Return how far the node's clock is ahead of ours: it said whole seconds, somewhere between these times of ours."""
     text = said.text("clock") or ""
-    return int(text) + 0.5 - first_word_at if text.isdigit() and first_word_at is not None else None
+    if not text.isdigit() or asked_at is None or answered_at is None:
+        return None
+    half = (answered_at - asked_at) / 2
+    return ClockReading(int(text) + 0.5 - (asked_at + half), 0.5 + half)
 
 
 def has_swap(said: Sections) -> bool:

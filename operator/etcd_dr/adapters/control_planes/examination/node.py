@@ -27,7 +27,11 @@ class LoginShell(Shell, Protocol):
 
 
 class Interview:
-    """One node's answers, script after script. After a failure nothing more is asked."""
+    """One node's answers, script after script. After a failure nothing more is asked.
+
+    `asked_at` is our Unix time before the first script was sent, login included; `answered_at` that at which its first
+    answer was whole.
+    """
 
     def __init__(self, shell: Shell, *, clock: Clock, until: float, seconds_per_command: int) -> None:
         self._shell = shell
@@ -36,19 +40,23 @@ class Interview:
         self._seconds = seconds_per_command
         self.failure: Failure | None = None
         self.silent_at = ""
-        self.first_word_at: float | None = None
+        self.asked_at: float | None = None
+        self.answered_at: float | None = None
 
     def ask(self, script: str, *arguments: str) -> Sections:
         """Return what was answered, which is less than everything where the node fell silent."""
         left = self._until - time.monotonic()
         if self.failure is not None:
             return Sections(())
+        self.asked_at = self.asked_at or self._clock.now().timestamp()
         mark = f"etcd-dr-{secrets.token_hex(8)}"
         output = bytearray()
         try:
             if left < _LEAST_SECONDS:
                 raise NodeUnreachable("no time was left to ask", subject=self._shell.node)
-            self._shell.run(script, mark, str(self._seconds), *arguments, deadline=left, write=self._into(output))
+            self._shell.run(
+                script, mark, str(self._seconds), *arguments, deadline=left, write=self._into(output, mark.encode())
+            )
         except NodeError as error:
             self.failure = Failure.of(error)
         said = Sections.read(bytes(output), mark=mark)
@@ -56,12 +64,12 @@ class Interview:
             self.silent_at = said.last
         return said
 
-    def _into(self, output: bytearray) -> Callable[[bytes], None]:
+    def _into(self, output: bytearray, mark: bytes) -> Callable[[bytes], None]:
         def write(chunk: bytes) -> None:
-            if self.first_word_at is None:
-                self.first_word_at = self._clock.now().timestamp()
             if len(output) < _MOST_BYTES:
                 output.extend(chunk)
+            if self.answered_at is None and output.count(mark) > 1:  # the second answer begins
+                self.answered_at = self._clock.now().timestamp()
 
         return write
 

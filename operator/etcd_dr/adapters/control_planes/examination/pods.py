@@ -47,7 +47,7 @@ class StaticPodExamination:
             login=login,
             needs_sudo=bool(said.text("sudo")),
             hostname=said.text("hostname") or "",
-            clock_offset_seconds=evidence.clock_offset(said, first_word_at=interview.first_word_at),
+            clock=evidence.clock_reading(said, asked_at=interview.asked_at, answered_at=interview.answered_at),
             has_swap=evidence.has_swap(said),
             manifests=manifests,
             manifests_dir=settings.manifests_dir,

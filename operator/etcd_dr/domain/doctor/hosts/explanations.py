@@ -312,7 +312,7 @@ HOST_EXPLANATIONS: dict[str, Explanation] = {
     ),
     "host.clock": _e(
         "Certificates are not valid yet, leases end early.",
-        "The time of each node against ours, the way there halved.",
+        "The time of each node against ours, give or take half of the time that the question took.",
         "One set of time servers for all.",
     ),
     "host.swap": _e(

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from etcd_dr.domain.doctor.clocks import certainly_apart
 from etcd_dr.domain.doctor.hosts.observation import HostsObservation
 from etcd_dr.domain.doctor.hosts.rule import HostRule
 from etcd_dr.domain.health import Finding, Severity
 
-# The nodes say whole seconds, so two readings may differ by one without a difference.
-_SKEW_SECONDS = 2.5
+_SKEW_SECONDS = 1.5
 
 
 def clock(seen: HostsObservation) -> Iterator[Finding]:
-    offsets = {n.name: n.clock_offset_seconds for n in seen.nodes if n.clock_offset_seconds is not None}
-    if offsets and max(offsets.values()) - min(offsets.values()) > _SKEW_SECONDS:
-        apart = max(offsets.values()) - min(offsets.values())
+    readings = {n.name: n.clock for n in seen.nodes if n.clock is not None}
+    apart = certainly_apart(readings.values())
+    if apart > _SKEW_SECONDS:
         yield Finding(
             "host.clock",
             Severity.WARNING,
-            f"the nodes' clocks are {apart:.0f} s apart",
+            f"the nodes' clocks are {apart:.0f} s apart or more",
             "Give all of them the same time servers, and see on each: timedatectl; chronyc tracking. Certificates and "
             "leases go by the clock.",
-            evidence={name: round(value, 1) for name, value in offsets.items()},
+            evidence={name: round(reading.offset_seconds, 1) for name, reading in readings.items()},
         )
 
 

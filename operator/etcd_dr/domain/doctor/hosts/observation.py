@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
 from etcd_dr.domain.cluster import Member
+from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.quorum import Quorum, QuorumVerdict
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 
@@ -168,7 +169,7 @@ class HostObservation:
     failure: Failure | None = None
     silent_at: str = ""
     hostname: str = ""
-    clock_offset_seconds: float | None = None
+    clock: ClockReading | None = None
     has_swap: bool = False
     manifests: Answer[tuple[PodManifest, ...]] = NOT_ASKED
     manifests_dir: str = ""
@@ -195,6 +196,11 @@ class HostObservation:
     def answers(self) -> bool:
         """Whether it told anything at all."""
         return self.failure is None or bool(self.hostname)
+
+    @property
+    def clock_offset_seconds(self) -> float | None:
+        """How far its clock seems to be ahead of ours; `clock` says how surely."""
+        return self.clock.offset_seconds if self.clock is not None else None
 
     @property
     def etcd_manifests(self) -> tuple[PodManifest, ...]:

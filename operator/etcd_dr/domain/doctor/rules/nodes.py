@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from etcd_dr.domain.doctor.clocks import certainly_apart
 from etcd_dr.domain.doctor.observation import TalosObservation
 from etcd_dr.domain.doctor.rules.rule import DoctorRule, items, mapping, talosctl
 from etcd_dr.domain.health import Finding, Severity
@@ -91,15 +92,15 @@ def clock(seen: TalosObservation) -> Iterator[Finding]:
                 f"Check its time servers: {talosctl(node.host, 'time')}",
                 member=node.address,
             )
-    offsets = {n.address: n.clock_offset_seconds.value for n in seen.nodes if n.clock_offset_seconds.value is not None}
-    values = list(offsets.values())
-    if values and max(values) - min(values) > _SKEW_SECONDS:
+    readings = {n.address: n.clock.value for n in seen.nodes if n.clock.value is not None}
+    apart = certainly_apart(readings.values())
+    if apart > _SKEW_SECONDS:
         yield Finding(
             "node.clock_skew",
             Severity.WARNING,
-            f"the nodes' clocks are {max(values) - min(values):.1f} s apart",
+            f"the nodes' clocks are {apart:.1f} s apart or more",
             "Give all of them the same time servers (machine.time.servers), and check: talosctl time",
-            evidence={address: round(value, 1) for address, value in offsets.items()},
+            evidence={address: round(reading.offset_seconds, 1) for address, reading in readings.items()},
         )
 
 

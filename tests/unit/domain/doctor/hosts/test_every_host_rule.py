@@ -23,6 +23,7 @@ from etcd_dr.domain.doctor.hosts.observation import (
     UnitState,
 )
 from etcd_dr.domain.health import Finding, Severity
+from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 
 NOW = datetime(2026, 8, 20, 12, tzinfo=UTC)
@@ -110,7 +111,7 @@ def node(number: int, **more: Any) -> HostObservation:
         "place": f"ssh 10.0.0.{number}",
         "login": f"ssh 10.0.0.{number}",
         "hostname": f"cp{number}",
-        "clock_offset_seconds": 0.2,
+        "clock": ClockReading(0.2, 0.6),
         "manifests": pods(number),
         "manifests_dir": "/etc/kubernetes/manifests",
         "static_pod_path": "/etc/kubernetes/manifests",
@@ -230,7 +231,7 @@ SITUATIONS: dict[str, Callable[[], HostsObservation]] = {
     "node.no_member": lambda: seen(members=MEMBERS[:2]),
     "recovery.fence": lambda: third(fences=("/etc/kubernetes/etcd-dr-r1/kube-apiserver.yaml",)),
     "recovery.set_aside": lambda: third(data=data(3, aside=("/var/lib/etcd.etcd-dr-r1",))),
-    "host.clock": lambda: third(clock_offset_seconds=-40.0),
+    "host.clock": lambda: third(clock=ClockReading(-40.0, 0.6)),
     "host.swap": lambda: third(has_swap=True),
     "host.renamed": lambda: seen(node(1), node(2), replace(node(3, hostname="rack7"), name="third")),
     "backup.store": lambda: seen(snapshots=SnapshotFacts("s3://b", failure=Failure("store.denied", "no"))),
@@ -359,3 +360,16 @@ def test_worst_comes_first_and_health_is_behind_the_nodes() -> None:
     findings = diagnose_hosts(third(has_swap=True, fences=("/etc/kubernetes/etcd-dr-r1/etcd.yaml",)), health=[health])
 
     assert [f.code for f in findings] == ["recovery.fence", "quorum.lost", "host.swap"]
+
+
+def test_slow_login_is_no_difference_of_clocks() -> None:
+    """A node that was asked over six seconds may have the same clock as one that was asked over none."""
+    slow = third(clock=ClockReading(-3.0, 3.5))
+
+    assert "host.clock" not in codes(slow)
+
+
+def test_whole_seconds_are_no_difference_of_clocks() -> None:
+    """Two readings may differ by one where the clocks do not."""
+    assert "host.clock" not in codes(third(clock=ClockReading(-2.2, 0.5)))
+    assert "host.clock" in codes(third(clock=ClockReading(-3.2, 0.5)))
