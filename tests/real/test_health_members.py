@@ -21,6 +21,7 @@ from etcd_dr.errors import EtcdError
 from etcd_dr.workflows.check_health import HealthWatch
 from etcd_dr.workflows.observe_cluster import ClusterObserver, ObserveOptions
 from fakes.events import RecordingEvents
+from real.full_database import has_room
 from real.peers.page_server import PageServer, response
 from real.peers.tcp_proxy import TcpProxy
 
@@ -191,14 +192,7 @@ def test_full_database_raises_its_alarm(fresh_cluster: FormCluster) -> None:
 
 
 def _put(gateway: EtcdGateway) -> bool:
-    """Write 128 KiB; tell whether there was room for it."""
-    try:
-        gateway.put(b"/fill/%d" % time.monotonic_ns(), bytes(128 << 10))
-    except EtcdError as refusal:
-        if "space exceeded" not in refusal.message:
-            raise
-        return False
-    return True
+    return has_room(gateway, b"/fill/%d" % time.monotonic_ns(), bytes(128 << 10))
 
 
 def test_learner_and_member_that_never_started_are_told_apart(fresh_cluster: FormCluster) -> None:
