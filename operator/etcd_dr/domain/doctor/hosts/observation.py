@@ -198,11 +198,6 @@ class HostObservation:
         return self.failure is None or bool(self.hostname)
 
     @property
-    def clock_offset_seconds(self) -> float | None:
-        """How far its clock seems to be ahead of ours; `clock` says how surely."""
-        return self.clock.offset_seconds if self.clock is not None else None
-
-    @property
     def etcd_manifests(self) -> tuple[PodManifest, ...]:
         return tuple(m for m in self.manifests.value or () if m.is_etcd)
 
