@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.etcd_programs import InstalledPrograms
 from etcd_dr.adapters.etcdutl import EtcdutlRestorer
-from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.adapters.local_cluster import EtcdProcess, LocalCluster
 from etcd_dr.adapters.process_table import find_process, runs_etcd_on
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import MemberVerdict, QuorumStanding
@@ -20,7 +21,7 @@ from etcd_dr.domain.recovery.identity import expected_ids
 from etcd_dr.domain.recovery.journal import EntryKind, JournalEntry, RecoveryState
 from etcd_dr.domain.recovery.wishes import Wishes
 from etcd_dr.domain.wal_head import HEAD_BYTES, is_first_wal, read_wal_identity
-from etcd_dr.errors import NothingPossible
+from etcd_dr.errors import EtcdError, NothingPossible
 from etcd_dr.ports.restorer import RestoreOrder
 from real.peers.etcd_tools import StockTools
 from real.recovery_decider import Decider
@@ -104,9 +105,20 @@ def test_wiped_member_is_replaced_while_the_others_serve(rig: RecoveryRig) -> No
     assert decider.settled_verdicts() == {MemberVerdict.HEALTHY}
 
 
-def test_joining_member_that_ends_is_started_again(rig: RecoveryRig) -> None:
-    """It ends by itself where the member that it asks does not know of it yet; nothing else would start it."""
-    rig.fill(20)
+def applied_revision(member: EtcdProcess) -> int:
+    """Return the revision that a member has, learner or not; 0 while it does not answer."""
+    with suppress(EtcdError), member.gateway() as gateway:
+        return int(gateway.call("/v3/maintenance/status", {})["header"].get("revision", 0))
+    return 0
+
+
+@pytest.mark.parametrize("has_caught_up", [False, True], ids=["at-once", "caught-up"])
+def test_joining_member_that_ends_is_started_again(rig: RecoveryRig, has_caught_up: bool) -> None:
+    """It ends by itself where the member that it asks does not know of it yet; nothing else would start it.
+
+    One that has caught up counts as ready, also when it has ended, and must not vote before it runs again.
+    """
+    revision = rig.fill(20)
     decider = Decider(rig)
     rig.wipe("m2")
     decider.survey_once_led()
@@ -118,6 +130,8 @@ def test_joining_member_that_ends_is_started_again(rig: RecoveryRig) -> None:
             if process is None:
                 return  # it has done so by itself
             with process:
+                while has_caught_up and process.is_running and applied_revision(rig.cluster.member("m2")) < revision:
+                    time.sleep(0.02)
                 process.end(until=time.monotonic() + 20, check=lambda: None)
 
     outcome = decider.carry_out(plan, on_entry=end_it)

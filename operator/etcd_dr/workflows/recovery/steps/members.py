@@ -10,13 +10,14 @@ from collections.abc import Callable
 from etcd_dr.domain.cluster import Member, MemberList, id_text, parse_id_text
 from etcd_dr.domain.recovery.clues import log_end
 from etcd_dr.domain.recovery.journal import Facts
-from etcd_dr.domain.recovery.sight import ProcessState
+from etcd_dr.domain.recovery.sight import NodeSight, ProcessState
 from etcd_dr.domain.recovery.step import AddLearner, PromoteLearner, RemoveMember, StartEtcd
 from etcd_dr.errors import EtcdError, NodeError, NodeFault, RecoveryError
+from etcd_dr.ports.control_plane import Node
 from etcd_dr.workflows.recovery.work import Work
 
 _SETTLING_SECONDS = 30.0  # etcd refuses changes until all members were connected for 5 s (server.go, HealthInterval)
-_LOOK_AT_PROCESS_EVERY = 3.0
+_START_AGAIN_EVERY = 3.0
 _STARTS_AGAIN = 5
 _NOT_YET = ("unhealthy", "not-ready")
 
@@ -74,7 +75,11 @@ def take_learner_out(step: AddLearner, work: Work) -> Facts:
 
 
 def promote_learner(step: PromoteLearner, work: Work) -> Facts:
-    """Promote as soon as etcd says that the learner has caught up."""
+    """Promote as soon as etcd says that the learner has caught up, and it runs.
+
+    A leader judges by how far a learner came, also after that one has ended (server.go, isLearnerReady); as a voter that
+    is down it would count against the quorum.
+    """
     endpoint, joining = work.quorum_endpoint(), _JoiningProcess(step, work)
 
     def promote() -> Facts:
@@ -82,11 +87,12 @@ def promote_learner(step: PromoteLearner, work: Work) -> Facts:
         if found is None:
             raise RecoveryError(f"member {step.member} is not in the member list any more", subject=work.plan.cluster)
         if found.is_learner:
+            joining.demand()
             with work.admin(endpoint) as admin:
                 admin.promote(found.id, deadline=work.ports.limits.change_deadline)
         return {"member_id": id_text(found.id)}
 
-    return _patiently(work, promote, seconds=step.deadline_seconds, meanwhile=joining.keep_alive)
+    return _patiently(work, promote, seconds=step.deadline_seconds)
 
 
 class _JoiningProcess:
@@ -101,14 +107,15 @@ class _JoiningProcess:
         starts = [s for s in work.plan.steps if isinstance(s, StartEtcd) and step.member in (s.joins or {})]
         self._start = starts[0] if starts else None
         self._again = 0
-        self._next_look = work.ports.clock.monotonic() + _LOOK_AT_PROCESS_EVERY
+        self._next_start = work.ports.clock.monotonic() + _START_AGAIN_EVERY
 
-    def keep_alive(self) -> None:
-        """Look now and then. Raises NodeFault where it has ended again and again."""
-        clock = self._work.ports.clock
-        if self._start is None or clock.monotonic() < self._next_look:
+    def demand(self) -> None:
+        """Raise EtcdError where it does not run now, and start it again now and then.
+
+        Raises NodeFault where it has ended again and again. A node that cannot be looked at is no reason to wait.
+        """
+        if self._start is None:
             return
-        self._next_look = clock.monotonic() + _LOOK_AT_PROCESS_EVERY
         node = self._work.node(self._start.node)
         try:
             sight = node.look(deadline=self._work.node_deadline)
@@ -116,6 +123,13 @@ class _JoiningProcess:
             return
         if sight.process is not ProcessState.STOPPED:
             return
+        if self._work.ports.clock.monotonic() >= self._next_start:
+            self._start_again(self._start, node, sight)
+        raise EtcdError(
+            "the etcd that joins has ended, and is started again", subject=node.name, context={"reason": "not-ready"}
+        )
+
+    def _start_again(self, start: StartEtcd, node: Node, sight: NodeSight) -> None:
         if self._again == _STARTS_AGAIN:
             raise NodeFault(
                 f"etcd was started {1 + self._again} times to join, and has ended each time",
@@ -124,7 +138,8 @@ class _JoiningProcess:
                 context={"log": "\n".join(sight.log_tail[-8:])},
             )
         self._again += 1
-        node.start_etcd(recovery_id=self._work.recovery_id, joins=self._start.joins, deadline=self._work.node_deadline)
+        node.start_etcd(recovery_id=self._work.recovery_id, joins=start.joins, deadline=self._work.node_deadline)
+        self._next_start = self._work.ports.clock.monotonic() + _START_AGAIN_EVERY
 
 
 def take_member_out(step: PromoteLearner, work: Work) -> Facts:
@@ -152,10 +167,8 @@ def _by_peer_urls(work: Work, endpoint: str, peer_urls: tuple[str, ...]) -> Memb
     return next((m for m in _members(work, endpoint).members if set(m.peer_urls) == wanted), None)
 
 
-def _patiently(
-    work: Work, change: Callable[[], Facts], *, seconds: float, meanwhile: Callable[[], None] = lambda: None
-) -> Facts:
-    """Make a change that etcd may refuse for a while; `meanwhile` is called after each refusal."""
+def _patiently(work: Work, change: Callable[[], Facts], *, seconds: float) -> Facts:
+    """Make a change that etcd may refuse for a while."""
     problem = ""
 
     def look() -> Facts | None:
@@ -166,7 +179,6 @@ def _patiently(
             if error.context.get("reason") not in _NOT_YET:
                 raise
             problem = error.message
-            meanwhile()
             return None
 
     return work.wait_for(look, seconds=seconds, problem=lambda: problem)
