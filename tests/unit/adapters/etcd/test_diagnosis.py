@@ -46,7 +46,7 @@ def accept_all(listener: socket.socket, serve: Serve) -> None:
     with contextlib.suppress(OSError):
         while True:
             connection, _ = listener.accept()
-            connection.settimeout(SECONDS)
+            connection.settimeout(15 * SECONDS)  # longer than the other side waits for anything
             with connection, contextlib.suppress(OSError):
                 serve(connection)
 
