@@ -34,6 +34,19 @@ exec {etcd} "$@"
 """
 
 
+class Conversation(pexpect.spawn):  # type: ignore[type-arg]  # a class is no generic one at run time
+    """A program at a terminal, which says how it ended where it ended before its time."""
+
+    def expect(self, pattern: Any, *words: Any, **options: Any) -> int:
+        try:
+            return int(super().expect(pattern, *words, **options))
+        except pexpect.EOF as ended:
+            said = self.before
+            self.close()
+            how = f"status {self.exitstatus}, signal {self.signalstatus}"
+            raise AssertionError(f"it ended ({how}) before it said {pattern!r}; its last words: {said!r}") from ended
+
+
 class Nodes:
     """A cluster on local nodes with a configuration file, and what happens to it."""
 
@@ -111,7 +124,7 @@ class Nodes:
 
     def spawn(self, *words: str, term: str = "dumb") -> pexpect.spawn[str]:
         environment = {**os.environ, "TERM": term}
-        return pexpect.spawn(
+        return Conversation(
             _PROGRAM[0],
             [*_PROGRAM[1:], *words],
             cwd=str(self.directory),
