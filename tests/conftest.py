@@ -21,6 +21,10 @@ pytest_plugins = [
 settings.register_profile("etcd-dr", deadline=None, print_blob=True)
 settings.load_profile("etcd-dr")
 
+# A program at a terminal is forked off this process, in which the commands under test have loaded gRPC. What gRPC would do
+# between fork and exec serves nobody here; the program itself never forks once gRPC is loaded (boltdb/hiring.py).
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 # Whoever runs the tests in the background may ignore signals, and what is ignored is inherited: the programs under test
 # would never hear the Ctrl-C that a test sends them. A handler of our own is not inherited.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
