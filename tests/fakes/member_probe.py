@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
 from etcd_dr.domain.certificate import Certificate, CertificateRole
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.member_metrics import MemberMetrics
-from etcd_dr.domain.observation import ClockReading, HttpChecks, HttpHealth, HttpProbe
+from etcd_dr.domain.observation import HttpChecks, HttpHealth, HttpProbe
 from fakes.clock import MORNING
 from fakes.etcd import FakeCluster, FakeMember
 

@@ -17,10 +17,10 @@ from typing import Any
 
 from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.domain.certificate import Certificate, CertificateRole
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.cluster import Member, MemberList, MemberStatus
 from etcd_dr.domain.member_metrics import Histogram, MemberMetrics
 from etcd_dr.domain.observation import (
-    ClockReading,
     EndpointObservation,
     HttpChecks,
     HttpHealth,

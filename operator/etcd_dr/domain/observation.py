@@ -13,6 +13,7 @@ from datetime import datetime
 
 from etcd_dr.domain.answer import NOT_ASKED, Answer
 from etcd_dr.domain.certificate import Certificate
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.cluster import Alarm, MemberList, MemberStatus
 from etcd_dr.domain.member_metrics import MemberMetrics
 
@@ -31,22 +32,6 @@ class HttpChecks:
 
     is_passed: bool
     failed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ClockReading:
-    """How far a member's clock is ahead of ours (negative: behind), give or take `resolution_seconds`.
-
-    The resolution is half the round trip, and half a second more where whole seconds are told, as in HTTP's Date header.
-    """
-
-    offset_seconds: float
-    resolution_seconds: float
-
-    @property
-    def certain_seconds(self) -> float:
-        """The least distance between the two clocks that explains the reading."""
-        return max(0.0, abs(self.offset_seconds) - self.resolution_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from datetime import datetime
 from typing import Any
 
 from etcd_dr.domain.answer import Answer, Failure
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.doctor import NodeObservation, TalosObservation
-from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.domain.talos import (
     CLUSTER_MEMBERS,
@@ -185,10 +185,9 @@ class _Interview:
     def _read_clock(self, left: float) -> ClockReading:
         # In this order: whatever holds us up after the first line counts as a part of the round trip.
         before = self.clock.monotonic()
-        begun = self.clock.now()
-        theirs = self.node.local_time(deadline=left)
-        half = (self.clock.monotonic() - before) / 2
-        return ClockReading((theirs - begun).total_seconds() - half, half)
+        begun = self.clock.now().timestamp()
+        theirs = self.node.local_time(deadline=left).timestamp()
+        return ClockReading.between(theirs, asked_at=begun, answered_at=begun + self.clock.monotonic() - before)
 
     def _ask(self, name: str, ask: Callable[[float], Any]) -> None:
         begun = self.clock.monotonic()

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from etcd_dr.adapters.system_clock import SystemClock
 from etcd_dr.domain.answer import Answer
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.doctor import TalosObservation
-from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.talos import MACHINE_TYPE, Resource, TalosVersion
 from etcd_dr.errors import AccessDenied, MemberTimeout, MemberUnreachable
 from etcd_dr.ports.talos import TalosFleet

@@ -15,10 +15,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from etcd_dr.adapters.member_probe.connection import Page
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.member_metrics import Histogram, MemberMetrics
-from etcd_dr.domain.observation import ClockReading, HttpChecks, HttpHealth
+from etcd_dr.domain.observation import HttpChecks, HttpHealth
 
-_DATE_RESOLUTION_SECONDS = 0.5
 _MAX_REASON = 200
 _MAX_SAMPLES = 2000  # nine members have some 200
 
@@ -74,8 +74,8 @@ def read_checks(page: Page) -> HttpChecks:
 def read_clock(page: Page, *, ended_at: datetime, seconds: float) -> ClockReading | None:
     """Return how far the sender's clock was from ours; None without a Date header that can be read.
 
-    The page was asked for at most `seconds` before `ended_at`, which is by our clock. The header cuts the second off, so the true time lies half a second later, give or take half a second; it was
-    written at some moment of the round trip.
+    The page was asked for at most `seconds` before `ended_at`, which is by our clock, and its header was written in
+    between.
     """
     try:
         told = parsedate_to_datetime(page.date or "")
@@ -83,11 +83,8 @@ def read_clock(page: Page, *, ended_at: datetime, seconds: float) -> ClockReadin
         return None
     if told.tzinfo is None:
         told = told.replace(tzinfo=UTC)
-    midpoint = ended_at.timestamp() - seconds / 2
-    return ClockReading(
-        offset_seconds=told.timestamp() + _DATE_RESOLUTION_SECONDS - midpoint,
-        resolution_seconds=_DATE_RESOLUTION_SECONDS + seconds / 2,
-    )
+    end = ended_at.timestamp()
+    return ClockReading.between(told.timestamp(), asked_at=end - seconds, answered_at=end, unit_seconds=1)
 
 
 def read_metrics(page: Page) -> MemberMetrics:

@@ -30,7 +30,8 @@ from etcd_dr.adapters.member_probe.connection import (
 )
 from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
 from etcd_dr.domain.certificate import Certificate, CertificateRole
-from etcd_dr.domain.observation import ClockReading, HttpProbe
+from etcd_dr.domain.clock_reading import ClockReading
+from etcd_dr.domain.observation import HttpProbe
 from etcd_dr.errors import EtcdDrError, TlsRefused
 from etcd_dr.ports.clock import Clock
 

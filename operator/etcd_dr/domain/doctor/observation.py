@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from etcd_dr.domain.answer import NOT_ASKED, Answer
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.cluster import Alarm, Member, MemberStatus, id_text
-from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.domain.talos import FileEntry, MountUse, Resource, ServiceReport, TalosVersion
 

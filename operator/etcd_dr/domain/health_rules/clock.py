@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from etcd_dr.domain.clock_reading import ClockReading, certainly_apart
 from etcd_dr.domain.health import Finding, Severity
 from etcd_dr.domain.health_rules.rule import Rule, Situation, listing
-from etcd_dr.domain.observation import ClockReading
 
 _SEE = "timedatectl; chronyc tracking"
 
@@ -14,7 +14,7 @@ _SEE = "timedatectl; chronyc tracking"
 def skew(s: Situation) -> Iterator[Finding]:
     readings = [(s.view.label_of(e), c) for e in s.observation.endpoints if (c := e.http.clock.value) is not None]
     off = [(label, c) for label, c in readings if c.certain_seconds >= s.thresholds.clock_skew_warning_seconds]
-    if len(readings) > 1 and len(off) == len(readings) and _agree([c for _, c in readings]):
+    if len(readings) > 1 and len(off) == len(readings) and not certainly_apart([c for _, c in readings]):
         yield _ours(s, readings)
         return
     for label, reading in off:
@@ -40,13 +40,6 @@ def _ours(s: Situation, readings: Sequence[tuple[str, ClockReading]]) -> Finding
         f"Set this machine's clock; snapshot ages and certificate dates above are judged by it: {_SEE}",
         evidence=_evidence(reading) | {"members": listing(label for label, _ in readings)},
     )
-
-
-def _agree(readings: Sequence[ClockReading]) -> bool:
-    """Tell whether one true offset explains every reading."""
-    lowest = max(c.offset_seconds - c.resolution_seconds for c in readings)
-    highest = min(c.offset_seconds + c.resolution_seconds for c in readings)
-    return lowest <= highest
 
 
 def _severity(s: Situation, reading: ClockReading) -> Severity:

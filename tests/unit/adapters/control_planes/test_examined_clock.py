@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from etcd_dr.adapters.control_planes.examination.evidence import clock_reading
 from etcd_dr.adapters.control_planes.examination.node import Interview
-from etcd_dr.domain.observation import ClockReading
+from etcd_dr.domain.clock_reading import ClockReading
 from fakes.clock import FakeClock
 
 

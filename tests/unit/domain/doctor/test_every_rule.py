@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from etcd_dr.domain.answer import Answer, Failure
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.cluster import Alarm, Member, MemberStatus
 from etcd_dr.domain.doctor import CODES, NodeObservation, TalosObservation, diagnose
 from etcd_dr.domain.health import Finding, Severity
-from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.domain.talos import (
     CLUSTER_MEMBERS,

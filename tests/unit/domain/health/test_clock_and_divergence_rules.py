@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from etcd_dr.domain.answer import Answer
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.health_rules import evaluate
-from etcd_dr.domain.observation import ClockReading, Observation
+from etcd_dr.domain.observation import Observation
 from etcd_dr.domain.proof import HashKvWitness
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from fakes.observations import bent, healthy

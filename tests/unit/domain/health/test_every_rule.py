@@ -11,6 +11,7 @@ import pytest
 
 from etcd_dr.domain.answer import Answer, Failure
 from etcd_dr.domain.certificate import CertificateRole
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.cluster import Alarm
 from etcd_dr.domain.health import Finding, HealthReport, Severity
 from etcd_dr.domain.health_rules import CODES, evaluate
@@ -18,7 +19,7 @@ from etcd_dr.domain.key_count import KeyFall
 from etcd_dr.domain.member_metrics import Histogram
 from etcd_dr.domain.objectives import Objectives
 from etcd_dr.domain.objectives.rpo import Outlook
-from etcd_dr.domain.observation import ClockReading, EndpointObservation, HttpChecks, HttpHealth, Observation
+from etcd_dr.domain.observation import EndpointObservation, HttpChecks, HttpHealth, Observation
 from etcd_dr.domain.proof import HashKvWitness
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from etcd_dr.domain.tripwire import Trip

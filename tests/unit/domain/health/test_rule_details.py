@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from etcd_dr.domain.answer import Answer, Failure
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.health import HealthReport, Severity
 from etcd_dr.domain.health_rules import evaluate
-from etcd_dr.domain.observation import ClockReading, Observation
+from etcd_dr.domain.observation import Observation
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 from fakes.clock import MORNING
 from fakes.observations import all_list, bent, earlier, endpoint_of, healthy, row, silent

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from etcd_dr.adapters.control_planes.examination.sections import Sections
 from etcd_dr.adapters.control_planes.flags import parse_flags
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.doctor.hosts.observation import (
     DataEvidence,
     HostCertificate,
     PathSight,
     UnitState,
 )
-from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.wal_head import read_wal_identity
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def clock_reading(said: Sections, *, asked_at: float | None, answered_at: float 
     text = said.text("clock") or ""
     if not text.isdigit() or asked_at is None or answered_at is None:
         return None
-    half = (answered_at - asked_at) / 2
-    return ClockReading(int(text) + 0.5 - (asked_at + half), 0.5 + half)
+    return ClockReading.between(int(text), asked_at=asked_at, answered_at=answered_at, unit_seconds=1)
 
 
 def has_swap(said: Sections) -> bool:

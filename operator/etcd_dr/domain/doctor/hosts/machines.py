@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from etcd_dr.domain.doctor.clocks import certainly_apart
+from etcd_dr.domain.clock_reading import certainly_apart
 from etcd_dr.domain.doctor.hosts.observation import HostsObservation
 from etcd_dr.domain.doctor.hosts.rule import HostRule
 from etcd_dr.domain.health import Finding, Severity

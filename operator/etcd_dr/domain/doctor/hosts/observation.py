@@ -14,8 +14,8 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.cluster import Member
-from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.quorum import Quorum, QuorumVerdict
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 

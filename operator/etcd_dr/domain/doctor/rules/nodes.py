@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from etcd_dr.domain.doctor.clocks import certainly_apart
+from etcd_dr.domain.clock_reading import certainly_apart
 from etcd_dr.domain.doctor.observation import TalosObservation
 from etcd_dr.domain.doctor.rules.rule import DoctorRule, items, mapping, talosctl
 from etcd_dr.domain.health import Finding, Severity

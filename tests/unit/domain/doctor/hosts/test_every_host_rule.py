@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from etcd_dr.domain.answer import Answer, Failure
+from etcd_dr.domain.clock_reading import ClockReading
 from etcd_dr.domain.cluster import Member
 from etcd_dr.domain.doctor.hosts import HOST_CODES, HostObservation, HostsObservation, diagnose_hosts
 from etcd_dr.domain.doctor.hosts.log_causes import CAUSES
@@ -23,7 +24,6 @@ from etcd_dr.domain.doctor.hosts.observation import (
     UnitState,
 )
 from etcd_dr.domain.health import Finding, Severity
-from etcd_dr.domain.observation import ClockReading
 from etcd_dr.domain.snapshot_facts import SnapshotFacts
 
 NOW = datetime(2026, 8, 20, 12, tzinfo=UTC)

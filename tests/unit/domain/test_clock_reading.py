@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etcd_dr.domain.doctor.clocks import certainly_apart
-from etcd_dr.domain.observation import ClockReading
+from etcd_dr.domain.clock_reading import ClockReading, certainly_apart
 
 
 @pytest.mark.parametrize(
