@@ -20,8 +20,10 @@ from scenarios.documented_json import differences, examples
 
 PATIENT = ("--timeout", "20s")
 SETTLED_SECONDS = 40.0
-ENDED_SECONDS = 60.0
-"""What hangs here hangs for minutes or for ever, so a look that waited for it would take longer."""
+HASTY = ("--timeout", "4s")
+HASTY_END_SECONDS = 15.0
+"""What hangs here hangs for two minutes or for ever."""
+PATIENT_END_SECONDS = 60.0
 
 
 class Doctor:
@@ -57,6 +59,11 @@ class Doctor:
         assert done.status == done.document["exit_status"]
         self.last = done.document["findings"]
         return done.document
+
+    @property
+    def unreachable(self) -> set[str]:
+        """The nodes that the last look did not reach."""
+        return {f["member"] for f in self.last if f["code"] == "host.unreachable"}
 
     def findings(self, *words: object) -> dict[str, dict[str, Any]]:
         """Return the first finding of each code."""
@@ -136,10 +143,14 @@ def test_answer_comes_within_seconds_when_nodes_hang(pods: Doctor) -> None:
     plane.hosts["m3"].cut()
 
     with plane.hosts["m2"].frozen():
+        pods(*HASTY)
+        hasty_seconds, hasty = pods.seconds, pods.unreachable
         found = pods.findings(*PATIENT)
 
-    assert pods.seconds < ENDED_SECONDS
-    assert {f["member"] for f in pods.last if f["code"] == "host.unreachable"} == {"m2", "m3"}
+    assert hasty_seconds < HASTY_END_SECONDS
+    assert hasty >= {"m2", "m3"}  # m1 may be too slow for four seconds on a busy machine
+    assert pods.seconds < PATIENT_END_SECONDS
+    assert pods.unreachable == {"m2", "m3"}
     assert "did not answer in time" in found["host.runtime"]["summary"]
 
 

@@ -87,7 +87,7 @@ def promote_learner(step: PromoteLearner, work: Work) -> Facts:
         if found is None:
             raise RecoveryError(f"member {step.member} is not in the member list any more", subject=work.plan.cluster)
         if found.is_learner:
-            joining.demand()
+            joining.demand_running()
             with work.admin(endpoint) as admin:
                 admin.promote(found.id, deadline=work.ports.limits.change_deadline)
         return {"member_id": id_text(found.id)}
@@ -109,7 +109,7 @@ class _JoiningProcess:
         self._again = 0
         self._next_start = work.ports.clock.monotonic() + _START_AGAIN_EVERY
 
-    def demand(self) -> None:
+    def demand_running(self) -> None:
         """Raise EtcdError where it does not run now, and start it again now and then.
 
         Raises NodeFault where it has ended again and again. A node that cannot be looked at is no reason to wait.
