@@ -17,19 +17,28 @@ from etcd_dr.domain.cluster import Alarm
 from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable, RevisionUnavailable
 from etcd_dr.ports.etcd import EtcdConnector
 from etcd_dr.ports.etcd_admin import AdminConnector, EtcdAdmin
+from fakes.clock import FakeClock
 from fakes.etcd import FakeCluster, FakeEtcdConnector
 from fakes.etcd_admin import FakeAdminConnector
 
 T = TypeVar("T")
 SECONDS = 15.0
 NEW_PEER = "https://127.0.0.1:2380"
+PEER_THAT_RETURNS = "https://127.0.0.1:2381"
 
 
 class Rig:
     """A cluster of three, both ways to speak to it, and how a member of it is stopped."""
 
-    def __init__(self, admins: AdminConnector, members: EtcdConnector, stop: Callable[[int], object]) -> None:
-        self.admins, self.members, self.stop = admins, members, stop
+    def __init__(
+        self,
+        admins: AdminConnector,
+        members: EtcdConnector,
+        *,
+        stop: Callable[[int], object],
+        pass_a_second: Callable[[], object],
+    ) -> None:
+        self.admins, self.members, self.stop, self.pass_a_second = admins, members, stop, pass_a_second
 
     @contextlib.contextmanager
     def admin(self, index: int = 0) -> Iterator[EtcdAdmin]:
@@ -59,14 +68,25 @@ def as_soon_as_fit(change: Callable[[], T]) -> T:
 
 def fake_rig() -> Rig:
     cluster = FakeCluster.of_three()
-    return Rig(FakeAdminConnector(cluster), FakeEtcdConnector(cluster), lambda index: cluster.members[index].stop())
+    clock = FakeClock()
+    return Rig(
+        FakeAdminConnector(cluster, now=clock.now),
+        FakeEtcdConnector(cluster),
+        stop=lambda index: cluster.members[index].stop(),
+        pass_a_second=lambda: clock.advance(1.0),
+    )
 
 
 def real_rig(cluster: LocalCluster) -> Rig:
     tls = cluster.client_tls
     access = EtcdAccess(cluster.endpoints, ca_file=tls.ca, cert_file=tls.certificate, key_file=tls.key)
     connector = GrpcEtcdConnector(access, clock=SystemClock())
-    return Rig(connector, connector, lambda index: cluster.members[index].kill())
+    return Rig(
+        connector,
+        connector,
+        stop=lambda index: cluster.members[index].kill(),
+        pass_a_second=lambda: threading.Event().wait(1.0),
+    )
 
 
 class EtcdAdminSuite:
@@ -128,6 +148,24 @@ class EtcdAdminSuite:
             assert early.value.context["reason"] == "not-ready"
             as_soon_as_fit(lambda: admin.remove_member(learner.id, deadline=SECONDS))
             assert rig.member_ids() == before
+
+    def test_member_that_is_removed_and_added_within_a_second_is_refused_until_the_next(self, rig: Rig) -> None:
+        """etcd makes a new member's id of its URLs and the second, and says "member not found" of a removed one."""
+
+        def add_and_remove(admin: EtcdAdmin, *, times: int = 1) -> None:
+            for _ in range(times):
+                learner = admin.add_learner([PEER_THAT_RETURNS], deadline=SECONDS)
+                admin.remove_member(learner.id, deadline=SECONDS)
+
+        with rig.admin() as admin:
+            as_soon_as_fit(lambda: add_and_remove(admin))
+            with pytest.raises(EtcdError) as refusal:
+                add_and_remove(admin, times=100)
+            rig.pass_a_second()
+
+            add_and_remove(admin)
+
+        assert refusal.value.context["reason"] == "id-removed"
 
     def test_voter_cannot_be_promoted(self, rig: Rig) -> None:
         """It votes already: whoever resumes a recovery must be able to tell."""

@@ -4,30 +4,37 @@ It works on the same FakeCluster as `fakes.etcd`, so that what one changes the o
 `cluster`-wide storage of the connector: `FakeAdminConnector(cluster).keys`.
 
 - `lagging` holds names of learners that are not in step yet: promoting them is refused, as etcd does.
+- `now` is the members' clock: its second goes into the ids of new members, as in etcd, and a removed id is refused.
+- `cut_off` names calls whose next one is done and then answered as an election does: timed out.
 - `too_few_started` makes removing a member refused, as etcd does where too few started members would be left.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from etcd_dr.domain.cluster import Alarm, Member
 from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable, RevisionUnavailable
+from fakes.clock import MORNING
 from fakes.etcd import FakeCluster, FakeMember
 
 
 class FakeAdminConnector:
     """Implements ports.etcd_admin.AdminConnector."""
 
-    def __init__(self, cluster: FakeCluster) -> None:
+    def __init__(self, cluster: FakeCluster, *, now: Callable[[], datetime] = lambda: MORNING) -> None:
         self.cluster = cluster
+        self.now = now
         self.keys: dict[bytes, bytes] = {}
         self.records: dict[bytes, bytes] = {}
         """What `sample_keys` answers where a test wants certain bytes; otherwise it is made up from `keys`."""
         self.calls: list[tuple[str, str]] = []
         self.lagging: set[int] = set()
         self.too_few_started = False
+        self.removed: set[int] = set()
+        self.cut_off: set[str] = set()
 
     def administer(self, endpoint: str) -> FakeEtcdAdmin:
         return FakeEtcdAdmin(self, endpoint)
@@ -54,10 +61,14 @@ class FakeEtcdAdmin:
         if any(member.is_learner for member in self._cluster.members):
             raise self._refused("too many learner members in cluster", "too-many-learners")
         host = peer_urls[0].partition("://")[2].rpartition(":")[0]
-        learner = FakeMember("", zlib.crc32(peer_urls[0].encode()) + 1, f"https://{host}:2379", is_learner=True)
+        new_id = zlib.crc32(f"{peer_urls[0]}{int(self._connector.now().timestamp())}".encode()) + 1
+        if new_id in self._connector.removed:
+            raise self._refused("member not found", "id-removed")
+        learner = FakeMember("", new_id, f"https://{host}:2379", is_learner=True)
         learner.refuses = True  # nobody has started it yet
         self._cluster.members.append(learner)
         self._connector.lagging.add(learner.id)
+        self._may_be_cut_off("add_learner")
         return Member(learner.id, "", tuple(peer_urls), (), True)
 
     def promote(self, member_id: int, *, deadline: float) -> None:
@@ -68,6 +79,7 @@ class FakeEtcdAdmin:
         if member_id in self._connector.lagging:
             raise self._refused("can only promote a learner member which is in sync with leader", "not-ready")
         member.is_learner = False
+        self._may_be_cut_off("promote")
 
     def remove_member(self, member_id: int, *, deadline: float) -> None:
         self._with_quorum("remove_member", deadline)
@@ -75,6 +87,8 @@ class FakeEtcdAdmin:
         if self._connector.too_few_started:
             raise self._refused("re-configuration failed due to not enough started members", "unhealthy")
         self._cluster.members.remove(member)
+        self._connector.removed.add(member_id)
+        self._may_be_cut_off("remove_member")
 
     def disarm(self, alarm: Alarm, *, deadline: float) -> None:
         self._with_quorum("disarm", deadline)
@@ -146,6 +160,13 @@ class FakeEtcdAdmin:
             if member.id == member_id:
                 return member
         raise self._refused("member not found", "not-found")
+
+    def _may_be_cut_off(self, call: str) -> None:
+        if call in self._connector.cut_off:
+            self._connector.cut_off.remove(call)
+            raise MemberTimeout(
+                "etcdserver: request timed out", subject=self._endpoint, context={"reason": "no-quorum"}
+            )
 
     def _refused(self, said: str, reason: str) -> EtcdError:
         return EtcdError(f"etcdserver: {said}", subject=self._endpoint, context={"reason": reason})

@@ -106,7 +106,7 @@ class RecoveryWorld:
         self.cluster = self.snapshots.cluster
         self.plane = FakeControlPlane([_node(name, number) for number, name in enumerate(NODES, start=1)])
         self.restorer = TrueRestorer()
-        self.admins = FakeAdminConnector(self.cluster)
+        self.admins = FakeAdminConnector(self.cluster, now=self.clock.now)
         self.cancellation = CancellationSwitch()
         self.limits = RecoveryLimits(look_again_seconds=1.0)
         self._recoveries = 0

@@ -23,7 +23,9 @@ class EtcdAdmin(Protocol):
         """Add a learner (etcd 3.4+) and return it; its name is empty until it starts.
 
         Raises EtcdError with `reason` `exists` where a member has one of these URLs, `too-many-learners` where one is
-        there already (etcd allows one by default), or `unhealthy`.
+        there already (etcd allows one by default), `unhealthy`, or `id-removed` where a member with these URLs was
+        added and removed within this second: etcd makes the id of URLs and the second, and takes no removed id
+        (etcd: membership/member.go, computeMemberId). The next second has another one.
         """
         ...
 

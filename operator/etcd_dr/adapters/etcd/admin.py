@@ -31,9 +31,21 @@ class GrpcEtcdAdmin:
 
     def add_learner(self, peer_urls: Sequence[str], *, deadline: float) -> Member:
         request = rpc_pb2.MemberAddRequest(peerURLs=list(peer_urls), isLearner=True)
-        answer: rpc_pb2.MemberAddResponse = self._connection.ask(
-            "MemberAdd", self._cluster.MemberAdd, request, seconds=deadline
-        )
+        try:
+            answer: rpc_pb2.MemberAddResponse = self._connection.ask(
+                "MemberAdd", self._cluster.MemberAdd, request, seconds=deadline
+            )
+        except EtcdError as error:
+            if error.context.get("reason") != "not-found":
+                raise
+            # etcd has one sentence for an unknown id and for a removed one (v3rpc/util.go); a new member's id is its own.
+            raise EtcdError(
+                "MemberAdd: etcd gave the new member an id that was removed: one with these peer URLs was added and "
+                "removed within this second",
+                subject=self.endpoint,
+                next_step="Add it again: the next second has another id.",
+                context={**error.context, "reason": "id-removed"},
+            ) from error
         return member_of(answer.member)
 
     def promote(self, member_id: int, *, deadline: float) -> None:

@@ -19,22 +19,14 @@ from etcd_dr.workflows.recovery.work import Work
 _SETTLING_SECONDS = 30.0  # etcd refuses changes until all members were connected for 5 s (server.go, HealthInterval)
 _START_AGAIN_EVERY = 3.0
 _STARTS_AGAIN = 5
-_NOT_YET = ("unhealthy", "not-ready")
+_NOT_YET = ("unhealthy", "not-ready", "id-removed", "no-quorum")  # the last one: an election cut the change off
 
 
 def remove_member(step: RemoveMember, work: Work) -> Facts:
-    endpoint, member_id = work.quorum_endpoint(), parse_id_text(step.member_id)
+    member_id = parse_id_text(step.member_id)
     if member_id is None:
         raise RecoveryError(f"{step.member_id!r} is not a member id", subject=work.recovery_id)
-    if _members(work, endpoint).by_id(member_id) is None:
-        return {"was_there": False}
-
-    def remove() -> Facts:
-        with work.admin(endpoint) as admin:
-            admin.remove_member(member_id, deadline=work.ports.limits.change_deadline)
-        return {"was_there": True}
-
-    return _patiently(work, remove, seconds=_SETTLING_SECONDS)
+    return {"was_there": _remove(work, lambda endpoint: _members(work, endpoint).by_id(member_id))}
 
 
 def add_learner(step: AddLearner, work: Work) -> Facts:
@@ -43,19 +35,19 @@ def add_learner(step: AddLearner, work: Work) -> Facts:
     A voter that lost its data must never come back under its old id: it may vote against what it agreed to before.
     """
     endpoint = work.quorum_endpoint()
-    found = _by_peer_urls(work, endpoint, step.peer_urls)
-    if found is not None and not found.is_learner:
-        raise RecoveryError(
-            f"member {found.label} ({id_text(found.id)}) votes with the same peer URLs, and would come back without "
-            "its data",
-            subject=work.plan.cluster,
-            next_step=f"It must be removed first. Take this back: etcd-dr recover abort {work.recovery_id}, and make a "
-            "new plan: etcd-dr recover plan",
-        )
-    if found is not None:
-        return {"member_id": id_text(found.id), "was_there": True}
 
     def add() -> Facts:
+        found = _by_peer_urls(work, endpoint, step.peer_urls)
+        if found is not None and not found.is_learner:
+            raise RecoveryError(
+                f"member {found.label} ({id_text(found.id)}) votes with the same peer URLs, and would come back "
+                "without its data",
+                subject=work.plan.cluster,
+                next_step=f"It must be removed first. Take this back: etcd-dr recover abort {work.recovery_id}, and "
+                "make a new plan: etcd-dr recover plan",
+            )
+        if found is not None:
+            return {"member_id": id_text(found.id), "was_there": True}
         with work.admin(endpoint) as admin:
             member = admin.add_learner(step.peer_urls, deadline=work.ports.limits.change_deadline)
         return {"member_id": id_text(member.id), "was_there": False}
@@ -65,13 +57,12 @@ def add_learner(step: AddLearner, work: Work) -> Facts:
 
 def take_learner_out(step: AddLearner, work: Work) -> Facts:
     """Remove the learner that was added; one that votes already stays: the cluster would lose a member."""
-    endpoint = work.quorum_endpoint()
-    found = _by_peer_urls(work, endpoint, step.peer_urls)
-    if found is None or not found.is_learner:
-        return {"removed": False}
-    with work.admin(endpoint) as admin:
-        admin.remove_member(found.id, deadline=work.ports.limits.change_deadline)
-    return {"removed": True}
+
+    def learner(endpoint: str) -> Member | None:
+        found = _by_peer_urls(work, endpoint, step.peer_urls)
+        return found if found is not None and found.is_learner else None
+
+    return {"removed": _remove(work, learner)}
 
 
 def promote_learner(step: PromoteLearner, work: Work) -> Facts:
@@ -144,17 +135,7 @@ class _JoiningProcess:
 
 def take_member_out(step: PromoteLearner, work: Work) -> Facts:
     """Remove the member that was let vote: its node is about to get its old data back, or none."""
-    endpoint = work.quorum_endpoint()
-    found = _by_peer_urls(work, endpoint, step.peer_urls)
-    if found is None:
-        return {"removed": False}
-
-    def remove() -> Facts:
-        with work.admin(endpoint) as admin:
-            admin.remove_member(found.id, deadline=work.ports.limits.change_deadline)
-        return {"removed": True}
-
-    return _patiently(work, remove, seconds=_SETTLING_SECONDS)
+    return {"removed": _remove(work, lambda endpoint: _by_peer_urls(work, endpoint, step.peer_urls))}
 
 
 def _members(work: Work, endpoint: str) -> MemberList:
@@ -167,8 +148,25 @@ def _by_peer_urls(work: Work, endpoint: str, peer_urls: tuple[str, ...]) -> Memb
     return next((m for m in _members(work, endpoint).members if set(m.peer_urls) == wanted), None)
 
 
+def _remove(work: Work, find: Callable[[str], Member | None]) -> bool:
+    """Remove the member that `find` sees from an endpoint, and tell whether it was there when we came."""
+    endpoint, was_there = work.quorum_endpoint(), False
+
+    def remove() -> Facts:
+        nonlocal was_there
+        found = find(endpoint)
+        if found is not None:
+            was_there = True
+            with work.admin(endpoint) as admin:
+                admin.remove_member(found.id, deadline=work.ports.limits.change_deadline)
+        return {}
+
+    _patiently(work, remove, seconds=_SETTLING_SECONDS)
+    return was_there
+
+
 def _patiently(work: Work, change: Callable[[], Facts], *, seconds: float) -> Facts:
-    """Make a change that etcd may refuse for a while."""
+    """Make a change that etcd may refuse for a while, or cut off: `change` looks at the member list each time."""
     problem = ""
 
     def look() -> Facts | None:
