@@ -93,12 +93,14 @@ class FakeEtcdAdmin:
     def disarm(self, alarm: Alarm, *, deadline: float) -> None:
         self._with_quorum("disarm", deadline)
         self._cluster.raised_alarms = [raised for raised in self._cluster.raised_alarms if raised != alarm]
+        self._may_be_cut_off("disarm")
 
     def compact(self, revision: int, *, deadline: float) -> None:
         member = self._with_quorum("compact", deadline)
         if revision > member.revision:
             raise RevisionUnavailable("future revision", subject=self._endpoint, context={"reason": "future"})
         self._cluster.compact(revision)
+        self._may_be_cut_off("compact")
 
     def defragment(self, *, deadline: float) -> None:
         member = self._serve("defragment", deadline)
@@ -110,6 +112,7 @@ class FakeEtcdAdmin:
             raise self._refused("mvcc: database space exceeded", "no-space")
         self._cluster.write()
         self._connector.keys[key] = value
+        self._may_be_cut_off("put")
         return member.revision
 
     def get(self, key: bytes, *, deadline: float) -> bytes | None:

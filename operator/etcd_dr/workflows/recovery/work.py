@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -10,7 +10,7 @@ from typing import TypeVar
 from etcd_dr.domain.recovery.journal import Facts, JournalProgress
 from etcd_dr.domain.recovery.plan import Plan
 from etcd_dr.domain.recovery.step import Step
-from etcd_dr.errors import EtcdDrError, EtcdError, MemberTimeout, RecoveryError, UsageError
+from etcd_dr.errors import EtcdDrError, EtcdError, MemberTimeout, MemberUnreachable, RecoveryError, UsageError
 from etcd_dr.ports.control_plane import Node
 from etcd_dr.ports.etcd import EtcdMember
 from etcd_dr.ports.etcd_admin import EtcdAdmin
@@ -20,6 +20,9 @@ from etcd_dr.workflows.recovery.proven_once import ProvenOnce
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 
 Answer = TypeVar("Answer")
+
+SETTLING_SECONDS = 30.0
+"""An election is over in a few; etcd refuses changes until all members were connected for 5 (server.go, HealthInterval)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,29 @@ class Work:
             else:
                 return endpoint
         raise last or RecoveryError("no endpoint is configured", subject=self.recovery_id)
+
+    def patiently(
+        self, act: Callable[[], Answer], *, refusals: Container[str] = (), seconds: float = SETTLING_SECONDS
+    ) -> Answer:
+        """Act, and again while members do not answer or etcd refuses for one of these reasons.
+
+        An election cuts a call off whether it was done or not: `act` looks each time at what is left to do. Raises
+        MemberTimeout with the last problem, Cancelled.
+        """
+        problem = ""
+
+        def look() -> Answer | None:
+            nonlocal problem
+            try:
+                return act()
+            except EtcdError as error:
+                is_unanswered = isinstance(error, MemberTimeout | MemberUnreachable)
+                if not is_unanswered and error.context.get("reason") not in refusals:
+                    raise
+                problem = f"{error.subject}: {error.message}" if error.subject else error.message
+                return None
+
+        return self.wait_for(look, seconds=seconds, problem=lambda: problem)
 
     def wait_for(self, look: Callable[[], Answer | None], *, seconds: float, problem: Callable[[], str]) -> Answer:
         """Look until there is an answer. Raises MemberTimeout with the last problem, Cancelled."""

@@ -16,10 +16,9 @@ from etcd_dr.errors import EtcdError, NodeError, NodeFault, RecoveryError
 from etcd_dr.ports.control_plane import Node
 from etcd_dr.workflows.recovery.work import Work
 
-_SETTLING_SECONDS = 30.0  # etcd refuses changes until all members were connected for 5 s (server.go, HealthInterval)
 _START_AGAIN_EVERY = 3.0
 _STARTS_AGAIN = 5
-_NOT_YET = ("unhealthy", "not-ready", "id-removed", "no-quorum")  # the last one: an election cut the change off
+_NOT_YET = ("unhealthy", "not-ready", "id-removed")
 
 
 def remove_member(step: RemoveMember, work: Work) -> Facts:
@@ -34,9 +33,9 @@ def add_learner(step: AddLearner, work: Work) -> Facts:
 
     A voter that lost its data must never come back under its old id: it may vote against what it agreed to before.
     """
-    endpoint = work.quorum_endpoint()
 
     def add() -> Facts:
+        endpoint = work.quorum_endpoint()
         found = _by_peer_urls(work, endpoint, step.peer_urls)
         if found is not None and not found.is_learner:
             raise RecoveryError(
@@ -52,7 +51,7 @@ def add_learner(step: AddLearner, work: Work) -> Facts:
             member = admin.add_learner(step.peer_urls, deadline=work.ports.limits.change_deadline)
         return {"member_id": id_text(member.id), "was_there": False}
 
-    return _patiently(work, add, seconds=_SETTLING_SECONDS)
+    return work.patiently(add, refusals=_NOT_YET)
 
 
 def take_learner_out(step: AddLearner, work: Work) -> Facts:
@@ -71,9 +70,10 @@ def promote_learner(step: PromoteLearner, work: Work) -> Facts:
     A leader judges by how far a learner came, also after that one has ended (server.go, isLearnerReady); as a voter that
     is down it would count against the quorum.
     """
-    endpoint, joining = work.quorum_endpoint(), _JoiningProcess(step, work)
+    joining = _JoiningProcess(step, work)
 
     def promote() -> Facts:
+        endpoint = work.quorum_endpoint()
         found = _by_peer_urls(work, endpoint, step.peer_urls)
         if found is None:
             raise RecoveryError(f"member {step.member} is not in the member list any more", subject=work.plan.cluster)
@@ -83,7 +83,7 @@ def promote_learner(step: PromoteLearner, work: Work) -> Facts:
                 admin.promote(found.id, deadline=work.ports.limits.change_deadline)
         return {"member_id": id_text(found.id)}
 
-    return _patiently(work, promote, seconds=step.deadline_seconds)
+    return work.patiently(promote, refusals=_NOT_YET, seconds=step.deadline_seconds)
 
 
 class _JoiningProcess:
@@ -150,33 +150,16 @@ def _by_peer_urls(work: Work, endpoint: str, peer_urls: tuple[str, ...]) -> Memb
 
 def _remove(work: Work, find: Callable[[str], Member | None]) -> bool:
     """Remove the member that `find` sees from an endpoint, and tell whether it was there when we came."""
-    endpoint, was_there = work.quorum_endpoint(), False
+    was_there = False
 
-    def remove() -> Facts:
+    def remove() -> bool:
         nonlocal was_there
+        endpoint = work.quorum_endpoint()
         found = find(endpoint)
         if found is not None:
             was_there = True
             with work.admin(endpoint) as admin:
                 admin.remove_member(found.id, deadline=work.ports.limits.change_deadline)
-        return {}
+        return was_there
 
-    _patiently(work, remove, seconds=_SETTLING_SECONDS)
-    return was_there
-
-
-def _patiently(work: Work, change: Callable[[], Facts], *, seconds: float) -> Facts:
-    """Make a change that etcd may refuse for a while, or cut off: `change` looks at the member list each time."""
-    problem = ""
-
-    def look() -> Facts | None:
-        nonlocal problem
-        try:
-            return change()
-        except EtcdError as error:
-            if error.context.get("reason") not in _NOT_YET:
-                raise
-            problem = error.message
-            return None
-
-    return work.wait_for(look, seconds=seconds, problem=lambda: problem)
+    return work.patiently(remove, refusals=_NOT_YET)

@@ -12,12 +12,16 @@ _GIB = 1 << 30
 
 def compact_history(_: CompactHistory, work: Work) -> Facts:
     """Compact to the revision that is current now."""
-    endpoint = work.quorum_endpoint()
-    with work.member(endpoint) as member:
-        revision = member.read(linearizable=True, deadline=work.ports.limits.call_deadline)
-    with work.admin(endpoint) as admin:
-        admin.compact(revision, deadline=10 * work.ports.limits.change_deadline)
-    return {"revision": revision}
+
+    def compact() -> Facts:
+        endpoint = work.quorum_endpoint()
+        with work.member(endpoint) as member:
+            revision = member.read(linearizable=True, deadline=work.ports.limits.call_deadline)
+        with work.admin(endpoint) as admin:
+            admin.compact(revision, deadline=10 * work.ports.limits.change_deadline)
+        return {"revision": revision}
+
+    return work.patiently(compact)
 
 
 def defragment_member(step: DefragmentMember, work: Work) -> Facts:
@@ -34,16 +38,22 @@ def defragment_member(step: DefragmentMember, work: Work) -> Facts:
 def disarm_alarms(step: DisarmAlarms, work: Work) -> Facts:
     """Take back the alarms of the named kinds, whichever member they name, and look that they stay away."""
     kinds = {alarm.partition(":")[0].partition(" ")[0] for alarm in step.alarms}
-    endpoint, deadline = work.quorum_endpoint(), work.ports.limits.change_deadline
-    with work.member(endpoint) as member, work.admin(endpoint) as admin:
-        raised = [alarm for alarm in member.alarms(deadline=deadline) if alarm.kind in kinds]
-        for alarm in raised:
-            admin.disarm(alarm, deadline=deadline)
-        left = [alarm.kind for alarm in member.alarms(deadline=deadline) if alarm.kind in kinds]
+    deadline, disarmed = work.ports.limits.change_deadline, dict[str, None]()
+
+    def disarm() -> list[str]:
+        endpoint = work.quorum_endpoint()
+        with work.member(endpoint) as member, work.admin(endpoint) as admin:
+            for alarm in member.alarms(deadline=deadline):
+                if alarm.kind in kinds:
+                    disarmed[f"{alarm.kind}:{alarm.member_id:x}"] = None
+                    admin.disarm(alarm, deadline=deadline)
+            return [alarm.kind for alarm in member.alarms(deadline=deadline) if alarm.kind in kinds]
+
+    left = work.patiently(disarm)
     if left:
         raise VerificationFailed(
             f"alarms are raised again at once: {', '.join(left)}",
             subject=work.plan.cluster,
             next_step=f"Their cause is still there. Remove it, then: etcd-dr recover resume {work.recovery_id}",
         )
-    return {"disarmed": ", ".join(f"{alarm.kind}:{alarm.member_id:x}" for alarm in raised)}
+    return {"disarmed": ", ".join(disarmed)}

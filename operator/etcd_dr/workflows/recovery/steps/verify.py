@@ -22,6 +22,10 @@ _TRIES = 5
 
 
 def verify_cluster(step: VerifyCluster, work: Work) -> Facts:
+    return work.patiently(lambda: _verify(step, work))
+
+
+def _verify(step: VerifyCluster, work: Work) -> Facts:
     predicted = _prediction(work)
     asked = _ask_all(step, work, revision=predicted.revision if predicted else None)  # 1
     _compare(asked, predicted)

@@ -1,4 +1,4 @@
-"""Members leave and come while etcd refuses for a while, or an election cuts the answer off."""
+"""Steps that change a cluster while etcd refuses for a while, or an election cuts the answer off."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from etcd_dr.domain.cluster import id_text
-from etcd_dr.domain.recovery.journal import Facts, JournalProgress
-from etcd_dr.domain.recovery.step import AddLearner, PromoteLearner, RemoveMember, Step
+from etcd_dr.domain.cluster import Alarm, id_text
+from etcd_dr.domain.recovery.journal import Facts, JournalProgress, RecoveryState
+from etcd_dr.domain.recovery.step import AddLearner, CompactHistory, DisarmAlarms, PromoteLearner, RemoveMember, Step
 from etcd_dr.errors import MemberTimeout
 from etcd_dr.workflows.recovery.steps.register import procedure_for
 from etcd_dr.workflows.recovery.work import Work
@@ -108,3 +108,35 @@ def test_change_that_is_refused_on_and_on_ends_with_the_reason(world: RecoveryWo
 
     with pytest.raises(MemberTimeout, match="not enough started members"):
         carry_out(step, work)
+
+
+def test_history_is_compacted_though_the_answer_was_cut_off(world: RecoveryWorld, work: Work) -> None:
+    """Compacted already is success."""
+    world.admins.cut_off.add("compact")
+
+    facts = carry_out(CompactHistory(id="01-compact", phase=0, **WORDS), work)
+
+    assert facts == {"revision": world.cluster.members[0].compact_revision}
+
+
+def test_alarm_is_disarmed_though_the_answer_was_cut_off(world: RecoveryWorld, work: Work) -> None:
+    """The second look finds none, and the journal says all the same which one it was."""
+    world.cluster.raised_alarms = [Alarm(world.cluster.members[0].id, "NOSPACE")]
+    world.admins.cut_off.add("disarm")
+    step = DisarmAlarms(id="01-disarm", phase=0, alarms=("NOSPACE",), **WORDS)
+
+    facts = carry_out(step, work)
+
+    assert facts == {"disarmed": f"NOSPACE:{world.cluster.members[0].id:x}"}
+    assert not world.cluster.raised_alarms
+
+
+def test_recovered_cluster_is_verified_though_it_elects_a_leader(tmp_path: Path) -> None:
+    """Whoever waits for the cluster at 3 a.m. does not have to resume for that."""
+    world = RecoveryWorld(tmp_path)
+    world.admins.cut_off.add("put")
+
+    outcome = world.run(world.restore_plan())
+
+    assert not world.admins.cut_off
+    assert outcome.state is RecoveryState.FINISHED
