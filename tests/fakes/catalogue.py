@@ -80,7 +80,7 @@ def snapshot(
 
 def catalogue_of(*snapshots: Snapshot, cluster: str = "prod") -> Catalogue:
     """Return the catalogue of these snapshots, oldest first."""
-    return Catalogue(cluster, tuple(sorted(snapshots, key=lambda s: (s.taken_at, str(s.id)))))
+    return Catalogue(cluster, tuple(sorted(snapshots, key=lambda s: s.order)))
 
 
 def _database(revision: int, size_bytes: int) -> DatabaseFacts:

@@ -9,6 +9,7 @@ import pytest
 from etcd_dr.domain.catalogue import DataState
 from etcd_dr.domain.manifest import canonical_json
 from etcd_dr.domain.proof import ProofLevel, ProofResult
+from etcd_dr.domain.selection import Latest, select
 from etcd_dr.errors import ManifestInvalid, ManifestVersionUnknown, StoreUnreachable
 from etcd_dr.workflows.read_catalogue import RecordCache, read_catalogue
 from fakes.catalogue import moment, snapshot
@@ -30,6 +31,22 @@ def test_snapshots_come_in_order_of_time_with_proofs_and_pins(world: KeptWorld) 
     assert [s.id for s in found] == [earlier.id, later.id]
     assert [s.is_proven for s in found] == [False, True]
     assert [s.pin is not None for s in found] == [False, True]
+
+
+@pytest.mark.parametrize(("first", "second"), [("000000000001", "ffffffffffff"), ("ffffffffffff", "000000000001")])
+def test_of_two_snapshots_of_one_second_the_one_finished_later_is_newer(
+    world: KeptWorld, first: str, second: str
+) -> None:
+    """Ids count whole seconds, and tokens are random: neither tells which of the two has the newer data."""
+    older = world.plant(snapshot("2026-08-20 03:00", token=first, minutes=0.003))
+    newer = world.plant(snapshot("2026-08-20 03:00", token=second, minutes=0.012))
+
+    whole, cut = world.catalogue, read_catalogue(world.store, world.layout, newest=1)
+
+    assert [s.id for s in whole.snapshots] == [older.id, newer.id]
+    assert select(whole, Latest(verified=True)).snapshot.id == newer.id
+    assert [s.id for s in cut.snapshots] == [newer.id]
+    assert [decision.id for decision in world.prune(keep_last=1).removed] == [older.id]
 
 
 def test_data_that_are_gone_or_cut_off_show_in_the_listing(world: KeptWorld) -> None:

@@ -71,6 +71,14 @@ class Snapshot:
         return self.manifest.taken_at
 
     @property
+    def order(self) -> tuple[datetime, datetime, str]:
+        """What snapshots are sorted by, oldest first.
+
+        `taken_at` counts whole seconds: of two that were begun in one second, the one that was finished later is newer.
+        """
+        return self.taken_at, self.manifest.finished_at, self.manifest.id
+
+    @property
     def stored_bytes(self) -> int:
         """What its data and its companions take in the store; the manifest and the proofs are not counted."""
         companions = self.manifest.companions

@@ -137,7 +137,7 @@ class RetentionPlan:
 
 def decide_retention(catalogue: Catalogue, policy: RetentionPolicy, *, now: datetime) -> RetentionPlan:
     """Return the plan for a catalogue. `now` is aware and only decides what lies in the future."""
-    snapshots = sorted(catalogue.snapshots, key=lambda s: (s.taken_at, s.manifest.id), reverse=True)
+    snapshots = sorted(catalogue.snapshots, key=lambda s: s.order, reverse=True)
     found: dict[str, list[Reason]] = {snapshot.manifest.id: [] for snapshot in snapshots}
     judged = []
     for snapshot in snapshots:
@@ -194,7 +194,7 @@ def _safety_rules(judged: Sequence[Snapshot], policy: RetentionPolicy) -> Iterat
         return Reason(ReasonCode.RESTORE_POINT, f"proven restore point {place} of {len(spared)}") if place else None
 
     def unproven_gap(snapshot: Snapshot) -> Reason | None:
-        if (snapshot.taken_at, snapshot.manifest.id) <= (newest.taken_at, newest.manifest.id):
+        if snapshot.order <= newest.order:
             return None
         return Reason(ReasonCode.UNPROVEN_GAP, f"newer than the newest proven one, {newest.manifest.id}")
 
@@ -202,7 +202,7 @@ def _safety_rules(judged: Sequence[Snapshot], policy: RetentionPolicy) -> Iterat
         mine, theirs = snapshot.manifest, newest.manifest
         if mine.source.cluster_id is None or mine.source.cluster_id != theirs.source.cluster_id:
             return None
-        if mine.database.revision <= theirs.database.revision or snapshot.taken_at > newest.taken_at:
+        if mine.database.revision <= theirs.database.revision or snapshot.order > newest.order:
             return None
         return Reason(
             ReasonCode.CLOCK_BEHIND,
@@ -225,7 +225,7 @@ def _evidence(judged: Sequence[Snapshot]) -> _Rule:
     shows: dict[str, str] = {}
     for what, dated in found.items():
         if dated:
-            _, snapshot = max(dated, key=lambda pair: (pair[0], pair[1].manifest.id))
+            _, snapshot = max(dated, key=lambda pair: (pair[0], pair[1].order))
             shows.setdefault(snapshot.manifest.id, what)
 
     def evidence(snapshot: Snapshot) -> Reason | None:

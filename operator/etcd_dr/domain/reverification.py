@@ -27,7 +27,7 @@ def choose_for_reverification(
     share = math.ceil(len(sound) * fraction)
     done = sum(_was_reverified(s, since=now - period) for s in sound)
     due = [s for s in sound if _proven_at(s) <= now - period]
-    oldest_first = sorted(due, key=lambda s: (_proven_at(s), s.taken_at, str(s.id)))
+    oldest_first = sorted(due, key=lambda s: (_proven_at(s), s.order))
     return tuple(oldest_first[: max(0, share - done)])
 
 

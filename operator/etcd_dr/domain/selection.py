@@ -202,7 +202,7 @@ def _at_time(catalogue: Catalogue, moment: datetime, assumption: str) -> Selecti
     candidates = [s for s in catalogue.snapshots if s.taken_at <= moment]
     if not candidates:
         raise _not_found(catalogue, f"no snapshot was taken at or before {_text(moment)}", near=catalogue.snapshots[:1])
-    found = max(candidates, key=lambda s: (s.taken_at, str(s.id)))
+    found = max(candidates, key=lambda s: s.order)
     earlier = moment - found.taken_at
     notes = [f"{_text(moment)} was read as {assumption}"] if assumption else []
     if earlier:
@@ -215,7 +215,7 @@ def _at_revision(catalogue: Catalogue, revision: int) -> Selection:
     if not candidates:
         lowest = sorted(catalogue.snapshots, key=lambda s: s.manifest.database.revision)[:1]
         raise _not_found(catalogue, f"no snapshot has a revision of {revision} or less", near=lowest)
-    found = max(candidates, key=lambda s: (s.manifest.database.revision, s.taken_at, str(s.id)))
+    found = max(candidates, key=lambda s: (s.manifest.database.revision, s.order))
     missing = revision - found.manifest.database.revision
     note = f"its revision is {found.manifest.database.revision}, {missing} below {revision}" if missing else ""
     return Selection(found, is_exact=not missing, note=note)

@@ -104,7 +104,7 @@ def fall_between_snapshots(catalogue: Catalogue, terms: TripwireTerms) -> KeyFal
 
 def last_good(catalogue: Catalogue, fall: KeyFall, terms: TripwireTerms) -> Snapshot | None:
     """Return the newest proven snapshot that still has the keys; the newest proven one where none has; None: none."""
-    proven = [s for s in reversed(catalogue.snapshots) if s.is_proven and s.taken_at < fall.at]
+    proven = [s for s in reversed(catalogue.snapshots) if s.is_proven and s.taken_at <= fall.at]
     whole = (s for s in proven if not terms.is_fall(fall.keys_before, s.manifest.database.live_keys))
     return next(whole, proven[0] if proven else None)
 
@@ -152,9 +152,7 @@ def open_trip(catalogue: Catalogue, *, hold: timedelta, now: datetime) -> Trip |
     if not held:
         return None
     fall, pin, snapshot = max(held, key=lambda entry: entry[0].at)
-    after = next(
-        (s for s in catalogue.snapshots if s.taken_at > snapshot.taken_at and is_of_what_is_left(s, fall)), None
-    )
+    after = next((s for s in catalogue.snapshots if s.order > snapshot.order and is_of_what_is_left(s, fall)), None)
     return Trip(fall, str(snapshot.id), pin.at, str(after.id) if after is not None else None)
 
 

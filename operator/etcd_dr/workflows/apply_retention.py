@@ -111,7 +111,7 @@ def _check_for_losses(layout: ClusterLayout, catalogue: Catalogue) -> None:
     proven = catalogue.newest_proven
     for snapshot in catalogue.snapshots:
         is_lost = snapshot.was_proven and not snapshot.is_proven
-        if is_lost and (proven is None or snapshot.taken_at > proven.taken_at):
+        if is_lost and (proven is None or snapshot.order > proven.order):
             raise _nothing_pruned(layout, snapshot, snapshot.damage)
 
 

@@ -83,18 +83,27 @@ def read_catalogue(
     folders, unreadable = list_folders(store, layout)
     committed = [f for f in folders if f.manifest is not None]
     reader = _Reader(store, layout, with_proofs=with_proofs, cache=cache or RecordCache())
-    chosen = committed if newest is None else committed[max(0, len(committed) - newest) :]
+    chosen = committed if newest is None else _newest(committed, newest)
     with ThreadPoolExecutor(_PARALLEL_READS, thread_name_prefix="catalogue") as pool:
         entries = list(pool.map(reader.read, chosen))
     refused = [e.refused for e in entries if e.refused]
     if refused and not any(e.snapshot for e in entries):
         raise refused[0]
+    snapshots = sorted((e.snapshot for e in entries if e.snapshot), key=lambda s: s.order)
     return Catalogue(
         cluster=layout.cluster,
-        snapshots=tuple(sorted((e.snapshot for e in entries if e.snapshot), key=lambda s: s.id)),
+        snapshots=tuple(snapshots if newest is None else snapshots[max(0, len(snapshots) - newest) :]),
         unreadable=(*unreadable, *(u for e in entries for u in e.unreadable)),
         uncommitted=tuple(uncommitted(f) for f in folders if f.manifest is None),
     )
+
+
+def _newest(folders: list[SnapshotFolder], count: int) -> list[SnapshotFolder]:
+    """Return so many of the newest, and those of the same second: which of them is newer, only their manifests tell."""
+    if not 0 < count < len(folders):
+        return folders if count else []
+    since = folders[-count].snapshot_id.taken_at
+    return [folder for folder in folders if folder.snapshot_id.taken_at >= since]
 
 
 @dataclass(frozen=True, slots=True)

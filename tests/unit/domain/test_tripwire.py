@@ -156,6 +156,22 @@ def test_last_good_snapshot_still_has_the_keys() -> None:
     assert last_good(catalogue_of(good, of_keys("2026-08-20 12:05", 2000)), fall(), TERMS) == good
 
 
+@pytest.mark.parametrize(("first", "second"), [("000000000001", "ffffffffffff"), ("ffffffffffff", "000000000001")])
+def test_keys_that_vanish_between_two_snapshots_of_one_second_are_kept(first: str, second: str) -> None:
+    """A small cluster is saved in a tenth of a second, and `taken_at` counts whole ones."""
+    good = of_keys("2026-08-20 12:00", 2000, token=first, minutes=0.003)
+    bare = of_keys("2026-08-20 12:00", 3, token=second, minutes=0.012, revision=901)
+
+    found = fall_between_snapshots(catalogue_of(bare, good), TERMS)
+
+    assert found is not None
+    assert last_good(catalogue_of(bare, good), found, TERMS) == good
+    held = replace(good, pin=Pin(at=NOON, by="x", fall=found))
+    trip = open_trip(catalogue_of(bare, held), hold=TERMS.hold, now=NOON)
+    assert trip is not None
+    assert (trip.snapshot_id, trip.next_id) == (str(good.id), str(bare.id))
+
+
 def test_open_trip_is_the_newest_fall_that_is_pinned() -> None:
     """For as long as it is held; a person's pin is none."""
 

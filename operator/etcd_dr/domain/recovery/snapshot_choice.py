@@ -74,7 +74,7 @@ def _vanished(catalogue: Catalogue, chosen: Snapshot) -> tuple[str, ...]:
     held = [
         (snapshot.pin.fall, snapshot.id)
         for snapshot in catalogue.snapshots
-        if snapshot.pin is not None and snapshot.pin.fall is not None and snapshot.taken_at < chosen.taken_at
+        if snapshot.pin is not None and snapshot.pin.fall is not None and snapshot.order < chosen.order
     ]
     if not held:
         return ()
