@@ -6,6 +6,7 @@ It works on the same FakeCluster as `fakes.etcd`, so that what one changes the o
 - `lagging` holds names of learners that are not in step yet: promoting them is refused, as etcd does.
 - `now` is the members' clock: its second goes into the ids of new members, as in etcd, and a removed id is refused.
 - `cut_off` names calls whose next one is done and then answered as an election does: timed out.
+- `late` names calls whose next one is answered so too, and is done only as the same is asked once more.
 - `too_few_started` makes removing a member refused, as etcd does where too few started members would be left.
 """
 
@@ -35,6 +36,8 @@ class FakeAdminConnector:
         self.too_few_started = False
         self.removed: set[int] = set()
         self.cut_off: set[str] = set()
+        self.late: set[str] = set()
+        self.under_way: dict[str, Callable[[], object]] = {}
 
     def administer(self, endpoint: str) -> FakeEtcdAdmin:
         return FakeEtcdAdmin(self, endpoint)
@@ -55,6 +58,12 @@ class FakeEtcdAdmin:
 
     def add_learner(self, peer_urls: Sequence[str], *, deadline: float) -> Member:
         self._with_quorum("add_learner", deadline)
+        self._may_be_late("add_learner", lambda: self._add_learner(peer_urls))
+        learner = self._add_learner(peer_urls)
+        self._may_be_cut_off("add_learner")
+        return Member(learner.id, "", tuple(peer_urls), (), True)
+
+    def _add_learner(self, peer_urls: Sequence[str]) -> FakeMember:
         taken = {url for member in self._cluster.members for url in member.row.peer_urls}
         if taken & set(peer_urls):
             raise self._refused("Peer URLs already exists", "exists")
@@ -68,27 +77,34 @@ class FakeEtcdAdmin:
         learner.refuses = True  # nobody has started it yet
         self._cluster.members.append(learner)
         self._connector.lagging.add(learner.id)
-        self._may_be_cut_off("add_learner")
-        return Member(learner.id, "", tuple(peer_urls), (), True)
+        return learner
 
     def promote(self, member_id: int, *, deadline: float) -> None:
         self._with_quorum("promote", deadline)
+        self._may_be_late("promote", lambda: self._promote(member_id))
+        self._promote(member_id)
+        self._may_be_cut_off("promote")
+
+    def _promote(self, member_id: int) -> None:
         member = self._member(member_id)
         if not member.is_learner:
             raise self._refused("can only promote a learner member", "not-learner")
         if member_id in self._connector.lagging:
             raise self._refused("can only promote a learner member which is in sync with leader", "not-ready")
         member.is_learner = False
-        self._may_be_cut_off("promote")
 
     def remove_member(self, member_id: int, *, deadline: float) -> None:
         self._with_quorum("remove_member", deadline)
+        self._may_be_late("remove_member", lambda: self._remove(member_id))
+        self._remove(member_id)
+        self._may_be_cut_off("remove_member")
+
+    def _remove(self, member_id: int) -> None:
         member = self._member(member_id)
         if self._connector.too_few_started:
             raise self._refused("re-configuration failed due to not enough started members", "unhealthy")
         self._cluster.members.remove(member)
         self._connector.removed.add(member_id)
-        self._may_be_cut_off("remove_member")
 
     def disarm(self, alarm: Alarm, *, deadline: float) -> None:
         self._with_quorum("disarm", deadline)
@@ -167,9 +183,18 @@ class FakeEtcdAdmin:
     def _may_be_cut_off(self, call: str) -> None:
         if call in self._connector.cut_off:
             self._connector.cut_off.remove(call)
-            raise MemberTimeout(
-                "etcdserver: request timed out", subject=self._endpoint, context={"reason": "no-quorum"}
-            )
+            raise self._cut_off()
+
+    def _may_be_late(self, call: str, do: Callable[[], object]) -> None:
+        """Let this call be one that comes through later, and an earlier one come through now."""
+        if call in self._connector.late:
+            self._connector.late.remove(call)
+            self._connector.under_way[call] = do
+            raise self._cut_off()
+        self._connector.under_way.pop(call, lambda: None)()
+
+    def _cut_off(self) -> MemberTimeout:
+        return MemberTimeout("etcdserver: request timed out", subject=self._endpoint, context={"reason": "no-quorum"})
 
     def _refused(self, said: str, reason: str) -> EtcdError:
         return EtcdError(f"etcdserver: {said}", subject=self._endpoint, context={"reason": reason})

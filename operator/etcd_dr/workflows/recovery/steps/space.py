@@ -26,13 +26,17 @@ def compact_history(_: CompactHistory, work: Work) -> Facts:
 
 def defragment_member(step: DefragmentMember, work: Work) -> Facts:
     """Rewrite the member's database, and say what it had and has."""
-    limits = work.ports.limits
-    with work.member(step.endpoint) as member:
-        before = member.status(deadline=limits.call_deadline).db_size_bytes
-        with work.admin(step.endpoint) as admin:
-            admin.defragment(deadline=limits.change_deadline + 120.0 * (1 + before / _GIB))
-        after = member.status(deadline=limits.change_deadline).db_size_bytes
-    return {"before_bytes": before, "after_bytes": after}
+    limits, sizes = work.ports.limits, list[int]()
+
+    def defragment() -> Facts:
+        with work.member(step.endpoint) as member:
+            sizes.append(member.status(deadline=limits.call_deadline).db_size_bytes)
+            with work.admin(step.endpoint) as admin:
+                admin.defragment(deadline=limits.change_deadline + 120.0 * (1 + sizes[-1] / _GIB))
+            after = member.status(deadline=limits.change_deadline).db_size_bytes
+        return {"before_bytes": sizes[0], "after_bytes": after}
+
+    return work.patiently(defragment)
 
 
 def disarm_alarms(step: DisarmAlarms, work: Work) -> Facts:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from etcd_dr.domain.cluster import Alarm
 from etcd_dr.domain.database import HashKv
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.step import BuildData, VerifyCluster
@@ -22,17 +23,14 @@ _TRIES = 5
 
 
 def verify_cluster(step: VerifyCluster, work: Work) -> Facts:
-    return work.patiently(lambda: _verify(step, work))
-
-
-def _verify(step: VerifyCluster, work: Work) -> Facts:
+    """Return what was compared. An election is waited out in each part by itself: what was compared stays compared."""
     predicted = _prediction(work)
-    asked = _ask_all(step, work, revision=predicted.revision if predicted else None)  # 1
+    asked = work.patiently(lambda: _ask_all(step, work, revision=predicted.revision if predicted else None))  # 1
     _compare(asked, predicted)
     found = next(iter(asked.values()))
-    revision = _revision(step, work)  # 2
-    _check_alarms(step, work)  # 3
-    written_at = _write_and_read(step, work)  # 4
+    revision = work.patiently(lambda: _revision(step, work))  # 2
+    _check_alarms(work.patiently(lambda: _alarms(step, work)), work)  # 3
+    written_at = work.patiently(lambda: _write_and_read(step, work))  # 4
     return {
         "hash": found.hash,
         "revision": found.revision,
@@ -124,9 +122,12 @@ def _revision(step: VerifyCluster, work: Work) -> int:
     return revision
 
 
-def _check_alarms(step: VerifyCluster, work: Work) -> None:
+def _alarms(step: VerifyCluster, work: Work) -> tuple[Alarm, ...]:
     with work.member(step.endpoints[0]) as member:
-        alarms = member.alarms(deadline=work.ports.limits.change_deadline)
+        return member.alarms(deadline=work.ports.limits.change_deadline)
+
+
+def _check_alarms(alarms: Sequence[Alarm], work: Work) -> None:
     if alarms:
         told = ", ".join(f"{alarm.kind} of member {alarm.member_id:x}" for alarm in alarms)
         raise VerificationFailed(
