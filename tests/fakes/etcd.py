@@ -117,6 +117,7 @@ class FakeMember:
 
     `refuses`: nothing listens. `hangs`: accepts and never answers. `denies`: the user lacks the right. `tls_problem`:
     the handshake fails with this sentence. `errors` maps a method's name to what it raises instead.
+    `leader_changes`: so many of its next linearizable reads are cut off by the end of an election.
     `sees` replaces the member list that this member reports. `hash_flaw` is XORed into its hashes: a diverged replica.
     """
 
@@ -142,6 +143,7 @@ class FakeMember:
     denies: bool = False
     tls_problem: str = ""
     is_partitioned: bool = False
+    leader_changes: int = 0
     stream_fault: StreamFault | None = None
     errors: dict[str, EtcdError] = field(default_factory=dict)
 
@@ -328,6 +330,11 @@ class FakeEtcdMember:
             return self._serve("read", deadline).revision
         member = self._serve_voter("read", deadline)
         self._need_quorum(member, deadline)
+        if member.leader_changes:
+            member.leader_changes -= 1
+            raise MemberTimeout(
+                "etcdserver: leader changed", subject=self._endpoint, context={"reason": "leader-changed"}
+            )
         return max(m.revision for m in self._cluster.members)
 
     def count_keys(self, *, prefix: bytes = b"", deadline: float) -> KeyCount:

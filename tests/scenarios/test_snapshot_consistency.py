@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from etcd_dr.workflows.prove_consistent import prove_consistent
 from etcd_dr.workflows.prove_intact import PlainFile
 from etcd_dr.workflows.receive_stream import raise_if_cancelled
 from etcd_dr.workflows.take_snapshot import SnapshotOutcome
-from fakes.etcd import FakeEtcdMember
+from fakes.etcd import FakeEtcdMember, FakeSnapshotStream
 from fakes.etcd_database import EtcdDatabase
+from fakes.events import RecordingProgress
 from scenarios.snapshot_world import SnapshotWorld
 
 
@@ -84,6 +86,45 @@ def test_compaction_past_the_files_revision_leaves_the_early_witness(world: Snap
     assert proof.result is ProofResult.PASSED
     assert [w.revision for w in proof.witnesses] == [revision]
     assert asked == [world.cluster["m3"].endpoint]
+
+
+class CompactedAfterwards(RecordingProgress):
+    """Compacts all members past the snapshot once its stream is over and one of them has answered."""
+
+    def __init__(self, world: SnapshotWorld, has_answered: threading.Event) -> None:
+        super().__init__()
+        self._world = world
+        self._has_answered = has_answered
+
+    def begin(self, phase: str, *, total_bytes: int | None) -> None:
+        super().begin(phase, total_bytes=total_bytes)
+        if phase == "examining":
+            self._has_answered.wait(5)
+            self._world.cluster.write(100)
+            self._world.cluster.compact(self._world.cluster["m1"].revision)
+
+
+def test_early_witness_answers_through_an_election(world: SnapshotWorld) -> None:
+    """The read with which it catches up is cut off by a new leader, and asked once more: later nobody could answer."""
+    has_answered = threading.Event()
+
+    class Elected(FakeEtcdMember):
+        def hash_kv(self, *, revision: int, deadline: float) -> HashKv:
+            answer = super().hash_kv(revision=revision, deadline=deadline)
+            has_answered.set()
+            return answer
+
+        def snapshot(self, *, stall_deadline: float, total_deadline: float) -> FakeSnapshotStream:
+            world.cluster["m3"].leader_changes = 1
+            return super().snapshot(stall_deadline=stall_deadline, total_deadline=total_deadline)
+
+    world.connector.connect = lambda endpoint: Elected(world.cluster, endpoint)  # type: ignore[method-assign]
+    world.progress = CompactedAfterwards(world, has_answered)
+
+    proof = consistent(world.take())
+
+    assert proof.passed, proof.detail
+    assert world.cluster["m3"].leader_changes == 0
 
 
 def test_everything_compacted_is_inconclusive_and_says_why(world: SnapshotWorld) -> None:

@@ -126,6 +126,18 @@ def test_minority_survivor_is_saved_and_the_outcome_says_so(world: SnapshotWorld
     assert outcome.snapshot.is_proven
 
 
+def test_election_that_ends_meanwhile_costs_nothing(world: SnapshotWorld) -> None:
+    """Every member answers "leader changed" at once: there is a leader again, and a follower that has it all serves."""
+    for member in world.cluster.members:
+        member.leader_changes = 1
+
+    outcome = world.take()
+
+    assert outcome.choice.has_quorum
+    assert outcome.source.observed.role is Role.FOLLOWER
+    assert outcome.snapshot.newest_proofs[ProofLevel.CONSISTENT].passed
+
+
 def test_most_advanced_survivor_comes_first(world: SnapshotWorld) -> None:
     """Without quorum what was applied decides, not the configured order."""
     world.cluster["m1"].stop()

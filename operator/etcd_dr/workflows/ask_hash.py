@@ -13,6 +13,7 @@ from etcd_dr.domain.database import HashKv
 from etcd_dr.domain.member_choice import ObservedMember
 from etcd_dr.errors import EtcdError, RevisionUnavailable
 from etcd_dr.ports.etcd import EtcdMember
+from etcd_dr.workflows.read_with_quorum import read_with_quorum
 
 NEWEST = 0  # etcd's own word for "the current revision" (rpc.proto, HashKVRequest)
 
@@ -41,13 +42,13 @@ def ask_hash(
     """
     try:
         if catch_up_first:
-            connection.read(linearizable=True, deadline=call_deadline)
+            read_with_quorum(connection, deadline=call_deadline)
         try:
             answer = connection.hash_kv(revision=revision, deadline=deadline)
         except RevisionUnavailable as error:
             if error.context.get("reason") != "future":
                 raise
-            connection.read(linearizable=True, deadline=call_deadline)
+            read_with_quorum(connection, deadline=call_deadline)
             answer = connection.hash_kv(revision=revision, deadline=deadline)
     except EtcdError as error:
         return LiveHash(observed, problem=f"{observed.label}: {error.message} ({error.code})")

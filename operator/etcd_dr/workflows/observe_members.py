@@ -18,6 +18,7 @@ from etcd_dr.domain.cluster import MemberList
 from etcd_dr.domain.member_choice import ObservedMember
 from etcd_dr.errors import AccessDenied, EtcdError, MemberUnreachable, TlsRefused
 from etcd_dr.ports.etcd import EtcdConnector, EtcdMember
+from etcd_dr.workflows.read_with_quorum import read_with_quorum
 
 _PARALLEL_MEMBERS = 9
 _CATCH_UP_TRIES = 3
@@ -131,7 +132,7 @@ def _quorum_read(connection: EtcdMember, deadline: float) -> int | None:
     isPermitted), so that refusal is the answer.
     """
     try:
-        return connection.read(linearizable=True, deadline=deadline)
+        return read_with_quorum(connection, deadline=deadline)
     except (MemberUnreachable, TlsRefused, AccessDenied):
         raise
     except EtcdError:  # no quorum, no leader, a learner: status tells more

@@ -37,7 +37,8 @@ _NOT_ALLOWED = (
     "user name not",
 )
 _STALE_TOKEN = ("invalid auth token", "revision of auth store is old")
-_NO_QUORUM = ("request timed out", "no leader", "leader changed")
+_LEADER_CHANGED = "leader changed"
+_NO_QUORUM = ("request timed out", "no leader", _LEADER_CHANGED)
 # Refusals of a change, with the reason that ports/etcd_admin.py promises. etcd answers some of them with UNAVAILABLE.
 _REFUSED_CHANGES = {
     "can only promote a learner member which is in sync": "not-ready",
@@ -154,7 +155,7 @@ def _from_etcd(error: grpc.RpcError, *, call: str, endpoint: str, context: dict[
             f"{call}: {said}: the member does not reach a quorum, or is electing a leader",
             subject=endpoint,
             next_step="See which members are up: etcd-dr health",
-            context={**context, "reason": "no-quorum"},
+            context={**context, "reason": "leader-changed" if _LEADER_CHANGED in said else "no-quorum"},
         )
     if "not supported for learner" in said:
         return EtcdError(

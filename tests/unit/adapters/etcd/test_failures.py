@@ -53,7 +53,7 @@ SAID = [
     (Code.UNAVAILABLE, "etcdserver: request timed out", MemberTimeout, "no-quorum"),
     (Code.UNAVAILABLE, "etcdserver: request timed out, possibly due to connection lost", MemberTimeout, "no-quorum"),
     (Code.UNAVAILABLE, "etcdserver: no leader", MemberTimeout, "no-quorum"),
-    (Code.UNAVAILABLE, "etcdserver: leader changed", MemberTimeout, "no-quorum"),
+    (Code.UNAVAILABLE, "etcdserver: leader changed", MemberTimeout, "leader-changed"),
     (Code.UNAVAILABLE, "etcdserver: rpc not supported for learner", EtcdError, "learner"),
     (Code.FAILED_PRECONDITION, "etcdserver: rpc not supported for learner", EtcdError, "learner"),
     (Code.UNAVAILABLE, "etcdserver: server stopped", MemberUnreachable, None),
