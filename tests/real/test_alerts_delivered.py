@@ -23,6 +23,7 @@ from real.alert_rules import chart_rules
 from real.operator_process import OperatorUnderTest
 from real.peers.monitoring import Alertmanager, Prometheus
 from real.peers.webhook_receiver import WebhookReceiver
+from real.quiet_cron import cron_of_half_a_day_ago
 from real.slow_machine import SLOWNESS_IS_NO_FINDING
 from real.test_dashboards import expressions
 
@@ -69,6 +70,7 @@ class Watched:
         self.alerts = stack.enter_context(WebhookReceiver())
         self.messages = stack.enter_context(WebhookReceiver())
         [self._dead_port] = free_ports(1)
+        self._cron = cron_of_half_a_day_ago()
 
     def command(self, *words: str | Path) -> None:
         """Run the command as a person would, past the endpoint that the operator is nailed to."""
@@ -144,7 +146,7 @@ class Watched:
                     "name": "prod",
                     "etcd": {"endpoints": list(self.cluster.endpoints), **etcd},
                     "store": "main",
-                    "schedule": {"cron": "0 3 * * *"},
+                    "schedule": {"cron": self._cron},
                     "objectives": {"rpo": "2d", "rto": "1h"},
                     "drill": {"max_age": "8d"},
                     "health": {"interval": "1s", "timeout": "5s", "thresholds": SLOWNESS_IS_NO_FINDING},

@@ -13,6 +13,7 @@ import pytest
 from etcd_dr.adapters.local_cluster import LocalCluster
 from real.operator_process import DEADLINE_SECONDS, OperatorUnderTest
 from real.peers.tcp_proxy import TcpProxy
+from real.quiet_cron import cron_of_half_a_day_ago
 
 METRICS = (
     'etcd_dr_restorable_points{cluster="prod",store="main"} 1.0',
@@ -39,7 +40,7 @@ def settings(cluster: LocalCluster, directory: Path, **more: object) -> dict[str
                     "key": str(tls.key),
                 },
                 "store": "main",
-                "schedule": {"cron": "0 3 * * *"},
+                "schedule": {"cron": cron_of_half_a_day_ago()},
                 "health": {"interval": "1s"},
             }
         ],

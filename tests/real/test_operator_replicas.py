@@ -26,6 +26,7 @@ from real.peers.kube_apiserver import KubeApiserver
 from real.peers.s3_server import ADMIN
 from real.peers.tcp_proxy import TcpProxy
 from real.peers.weed import WeedS3
+from real.quiet_cron import cron_of_half_a_day_ago
 from real.store_settings import key_files, open_bucket, s3_settings
 
 pytestmark = [
@@ -54,6 +55,7 @@ class Rig:
         self.settings = s3_settings(s3, bucket, directory / "keys")
         self.keys = key_files(directory / "keys", ADMIN)
         self.kubeconfig = _service_account(api)
+        self.quiet_cron = cron_of_half_a_day_ago()
         self.replicas: list[OperatorUnderTest] = []
 
     def replica(
@@ -61,13 +63,13 @@ class Rig:
         name: str,
         *,
         clusters: int = 1,
-        cron: str = "0 3 * * *",
+        cron: str = "",
         endpoint: str = "",
         leases: dict[str, str] | None = None,
     ) -> OperatorUnderTest:
         place = self.directory / name
         place.mkdir()
-        config = self._config(place, clusters, cron, endpoint or self.etcd.endpoints[0])
+        config = self._config(place, clusters, cron or self.quiet_cron, endpoint or self.etcd.endpoints[0])
         config["kubernetes"]["leases"] = leases or QUICK
         self.replicas.append(OperatorUnderTest(place, config))
         return self.replicas[-1]

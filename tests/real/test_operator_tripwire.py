@@ -13,6 +13,7 @@ import pytest
 from etcd_dr.adapters.local_cluster import LocalCluster
 from etcd_dr.adapters.local_cluster.gateway import EtcdGateway, encoded
 from real.operator_process import OperatorUnderTest
+from real.quiet_cron import cron_of_half_a_day_ago
 from scenarios.command_line import CommandLine
 
 KEYS = 3000
@@ -48,7 +49,7 @@ def settings(cluster: LocalCluster, directory: Path) -> dict[str, Any]:
                     "cert": str(tls.certificate),
                     "key": str(tls.key),
                 },
-                "schedule": {"cron": "0 3 * * *"},
+                "schedule": {"cron": cron_of_half_a_day_ago()},
                 "retention": {"keep_last": 1},
                 "health": {"interval": "1s"},
                 "tripwire": {"interval": "1s"},

@@ -16,6 +16,7 @@ import pytest
 from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster
 from fakes.page_client import TOKEN
 from real.operator_process import OperatorUnderTest
+from real.quiet_cron import cron_of_half_a_day_ago
 from scenarios.command_line import CommandLine
 
 RECOVERABLE = 'etcd_dr_recoverable{answer="yes",cluster="prod",store="main"} 1.0'
@@ -80,7 +81,7 @@ def settings(cluster: LocalCluster, directory: Path) -> dict[str, Any]:
                 "name": "prod",
                 "etcd": etcd,
                 "store": "main",
-                "schedule": {"cron": "0 3 * * *"},
+                "schedule": {"cron": cron_of_half_a_day_ago()},
                 "health": {"interval": "1s", "timeout": "4s"},
             }
         ],

@@ -15,6 +15,7 @@ import yaml
 from etcd_dr.adapters.local_cluster.child import start_child
 from real.peers.talos import TalosDouble
 from real.peers.talos.roles import ETCD_BACKUP
+from real.quiet_cron import cron_of_half_a_day_ago
 
 DEADLINE_SECONDS = 60
 
@@ -28,7 +29,7 @@ def operator(double: TalosDouble, directory: Path) -> Iterator[Callable[[str], l
         "name": "prod",
         "talos": {"config_file": str(config)},
         "store": "main",
-        "schedule": {"cron": "0 3 * * *"},
+        "schedule": {"cron": cron_of_half_a_day_ago()},
         "health": {"interval": "5s"},
     }
     settings = {
