@@ -8,6 +8,7 @@ from pathlib import Path
 
 from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.control_planes.local import open_local
+from etcd_dr.adapters.pause import CancellablePause
 from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
 from etcd_dr.domain.recovery.assessment import MemberVerdict, QuorumStanding
 from etcd_dr.domain.recovery.plan import Plan
@@ -38,6 +39,7 @@ class Decider:
                 connector=connector,
                 control_plane=plane,
                 store=self._rig.snapshots.store,
+                pause=CancellablePause(CancellationSwitch()),
             )
             return assess_cluster(ports, LAYOUT)
 

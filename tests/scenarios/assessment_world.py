@@ -26,6 +26,7 @@ from etcd_dr.domain.recovery.candidate import Candidate, Way
 from etcd_dr.domain.recovery.plan import Plan
 from etcd_dr.domain.recovery.wishes import NO_WISHES, Wishes
 from etcd_dr.domain.snapshot import ClusterLayout
+from etcd_dr.ports.pause import Pause
 from etcd_dr.workflows.observe_cluster import ClusterObserver, ObserveOptions
 from etcd_dr.workflows.recovery.assess_cluster import AssessPorts, Survey, assess_cluster
 from etcd_dr.workflows.recovery.plan_recovery import PlanAuthor, plan_recovery, propose_recovery
@@ -55,6 +56,7 @@ class AssessmentWorld:
         self.plane = FakeControlPlane([self._node(name) for name in chosen], platform=platform)
         self.statements: dict[str, Statement] = {}
         self.with_store = True
+        self.pause: Pause | None = None
         self._remember_cluster(CLUSTER_ID)
 
     # Bending it
@@ -156,6 +158,7 @@ class AssessmentWorld:
             connector=self.connector,
             control_plane=self.plane,
             store=self.store if self.with_store else None,
+            pause=self.pause,
         )
         return assess_cluster(ports, LAYOUT, statements=self.statements)
 

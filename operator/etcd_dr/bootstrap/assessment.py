@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etcd_dr.adapters.pause import CancellablePause
 from etcd_dr.bootstrap.health import cluster_observer
 from etcd_dr.bootstrap.members import connect_members
 from etcd_dr.bootstrap.snapshots import snapshot_limits
@@ -23,5 +24,6 @@ def assess_ports(
         connector=connect_members(target, surroundings) if asks_members else None,
         control_plane=control_plane,
         store=store,
+        pause=CancellablePause(surroundings.cancellation),
         limits=snapshot_limits(target),
     )

@@ -85,6 +85,13 @@ def judge_quorum(view: ClusterView, *, is_our_fault: bool = False, ask_the_nodes
     return verdict
 
 
+def may_be_electing(view: ClusterView) -> bool:
+    """Tell whether enough voters answer to elect a leader, and no read that was tried proves that there is one."""
+    ballot = count_ballot(view)
+    is_unproven = bool(ballot.reads_asked) and not ballot.reads_proven
+    return is_unproven and ballot.voters is not None and ballot.answering >= quorum_size(ballot.voters)
+
+
 def count_ballot(view: ClusterView) -> Ballot:
     """Return the counts behind a verdict."""
     voters = None if view.members is None else {m.id for m in view.members.voters}

@@ -2,8 +2,10 @@
 
 1. The nodes, the store and the live members are looked at side by side, each with a deadline; what hangs or fails is a
    value in what was gathered.
-2. Members that answer are asked for their hashes, where that harms nobody or something hints at differences.
-3. The rules judge (domain/recovery/assessing.py).
+2. Where enough members answer to elect a leader and none is seen, they are looked at again for a while: an election passes
+   by itself, and what is judged amid one would call for another way back.
+3. Members that answer are asked for their hashes, where that harms nobody or something hints at differences.
+4. The rules judge (domain/recovery/assessing.py).
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
 from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.cluster import parse_id_text
 from etcd_dr.domain.cluster_view import ClusterView
+from etcd_dr.domain.health_rules.alarms import alarm_kinds
 from etcd_dr.domain.observation import Observation
+from etcd_dr.domain.quorum import may_be_electing
 from etcd_dr.domain.recovery.assessing import assess
 from etcd_dr.domain.recovery.assessment import Assessment, Statement
 from etcd_dr.domain.recovery.gathering import Gathered, MemberHash, NodeLook
@@ -29,23 +33,31 @@ from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.control_plane import SeenControlPlane, SeenNode
 from etcd_dr.ports.etcd import EtcdConnector
 from etcd_dr.ports.object_store import ObjectStore
+from etcd_dr.ports.pause import Pause
 from etcd_dr.workflows.ask_in_lanes import Lane, Lanes
 from etcd_dr.workflows.claim_prefix import read_marker
 from etcd_dr.workflows.observe_cluster import ClusterObserver
 from etcd_dr.workflows.read_catalogue import read_catalogue
 
 _GRACE_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class AssessPorts:
-    """What is looked at; None: not configured. `observer` and `connector` lead to the same endpoints."""
+    """What is looked at; None: not configured. `observer` and `connector` lead to the same endpoints.
+
+    `pause` waits between two looks amid an election; None: one look is all.
+    """
 
     clock: Clock
     observer: ClusterObserver | None = None
     connector: EtcdConnector | None = None
     control_plane: SeenControlPlane | None = None
     store: ObjectStore | None = None
+    pause: Pause | None = None
+    election_seconds: float = 10.0
+    """etcd elects within one or two election timeouts, which are a second unless somebody set them."""
     look_deadline: float = 30.0
     """One look at one node, its login included."""
     store_deadline: float = 180.0
@@ -65,7 +77,10 @@ class Survey:
 def assess_cluster(
     ports: AssessPorts, layout: ClusterLayout, *, statements: Mapping[str, Statement] | None = None
 ) -> Survey:
-    """Return what is there and what it means. Changes nothing. Raises UsageError for a statement about nobody."""
+    """Return what is there and what it means. Changes nothing.
+
+    Raises UsageError for a statement about nobody, Cancelled.
+    """
     lanes = Lanes(ports.clock)
     plane = ports.control_plane
     nodes = [_NodeQuestion(node, ports.look_deadline) for node in (plane.nodes if plane else ())]
@@ -73,7 +88,7 @@ def assess_cluster(
     begun = ports.clock.monotonic()
     looking = [lanes.start(f"node {question.node.name}", question.ask) for question in nodes]
     reading = [lanes.start("store", store.ask)] if ports.store is not None else []
-    seen = ports.observer.observe() if ports.observer else Observation(ports.clock.now(), ())
+    seen = _observed(ports.observer, ports) if ports.observer else Observation(ports.clock.now(), ())
     _wait(lanes, looking, begun + ports.look_deadline)
     _wait(lanes, reading, begun + ports.store_deadline)
     gathered = Gathered(
@@ -89,6 +104,21 @@ def assess_cluster(
         statements=dict(statements or {}),
     )
     return Survey(assess(gathered), gathered.catalogue, gathered)
+
+
+def _observed(observer: ClusterObserver, ports: AssessPorts) -> Observation:
+    ends_at = ports.clock.monotonic() + ports.election_seconds
+    while True:
+        seen = observer.observe()
+        if ports.pause is None or not _may_settle(seen) or ports.clock.monotonic() >= ends_at:
+            return seen
+        ports.pause(_LOOK_AGAIN_SECONDS)
+
+
+def _may_settle(seen: Observation) -> bool:
+    """Tell whether another look may find a leader. A cluster with the alarm CORRUPT refuses every read, led or not."""
+    view = ClusterView.of(seen)
+    return may_be_electing(view) and not any("CORRUPT" in kinds for kinds in alarm_kinds(view).values())
 
 
 class _NodeQuestion:
