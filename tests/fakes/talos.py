@@ -97,6 +97,8 @@ class FakeNode:
     directories: dict[str, tuple[FileEntry, ...]] = field(default_factory=dict)
     files: dict[str, list[bytes]] = field(default_factory=dict)
     failures: dict[str, EtcdError] = field(default_factory=dict)
+    cut_off: set[str] = field(default_factory=set)
+    """Calls whose next one is done and then answered as an election does: timed out."""
     asked: list[str] = field(default_factory=list)
     is_closed: bool = False
 
@@ -115,6 +117,11 @@ class FakeNode:
         if not set(allowed) & set(self.roles):
             needed = str(missing_role(name, self.roles, is_sensitive=is_sensitive))
             raise AccessDenied(f"{name} needs the role {needed}", subject=self.address, context={"needed_role": needed})
+
+    def _may_be_cut_off(self, call: str) -> None:
+        if call in self.cut_off:
+            self.cut_off.remove(call)
+            raise EtcdError(f"{call}: etcdserver: request timed out", subject=self.address)
 
     def version(self, *, deadline: float) -> TalosVersion:
         self._ask("Version")
@@ -136,6 +143,7 @@ class FakeNode:
 
     def etcd_alarms(self, *, deadline: float) -> tuple[Alarm, ...]:
         self._ask("EtcdAlarmList")
+        self._may_be_cut_off("EtcdAlarmList")
         return self.alarms
 
     def resource(self, kind: ResourceKind, id: str, *, deadline: float) -> Resource | None:  # noqa: A002 - Talos' word
@@ -219,6 +227,7 @@ class FakeNode:
     def disarm_alarms(self, *, deadline: float) -> None:
         self._ask("EtcdAlarmDisarm")
         self.alarms = ()
+        self._may_be_cut_off("EtcdAlarmDisarm")
 
     @contextmanager
     def events(

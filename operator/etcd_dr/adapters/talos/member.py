@@ -100,11 +100,15 @@ class TalosMember:
         return self._hash_of_copy(self._scratch, revision=revision, deadline=deadline)
 
     def read(self, *, linearizable: bool, deadline: float) -> int:
-        """Talos tells no revision: the member list through quorum proves that there is one, and 0 is returned."""
+        """Talos tells no revision: the member list through quorum proves that there is one, and 0 is returned.
+
+        This node's own etcd is asked, which reads its list linearizably (etcd: clientv3, MemberList): it has applied
+        what the quorum had. The list of any other member would leave it as far behind as it was.
+        """
         if self._etcd is not None:
             return self._etcd.read(linearizable=linearizable, deadline=deadline)
         try:
-            self._node.etcd_members(local=not linearizable, deadline=deadline)
+            self._node.etcd_members(local=True, deadline=deadline)
         except AccessDenied as error:
             if not self._is_lenient or not _may_not_ask(error):
                 raise

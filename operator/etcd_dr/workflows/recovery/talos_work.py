@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from etcd_dr.domain.recovery.sight import NodeSight
 from etcd_dr.domain.recovery.talos_sight import TalosSight
 from etcd_dr.domain.talos import BOOT_ID_FILE
-from etcd_dr.errors import AccessDenied, EtcdError, MemberTimeout, NodeFault, TlsRefused, UsageError
+from etcd_dr.errors import AccessDenied, EtcdError, MemberTimeout, NodeFault, RecoveryError, TlsRefused, UsageError
 from etcd_dr.ports.talos import TalosActor
 from etcd_dr.workflows.recovery.talos_driver import TalosDriver
 from etcd_dr.workflows.recovery.talos_look import look_at
@@ -65,6 +65,20 @@ def service_words(sight: NodeSight) -> str:
     """Return where etcd stands on a node, in Talos' own words."""
     told = talos_of(sight)
     return f"etcd is {told.service_state or 'unknown'}: {told.service_text}"
+
+
+def through_any(work: Work, names: Sequence[str], ask: Callable[[TalosActor], Answer]) -> Answer:
+    """Return the first answer of these nodes. Raises AccessDenied at once, with the role; else what the last one said."""
+    last: EtcdError | None = None
+    for name in names:
+        try:
+            with talos_node(work, name) as node:
+                return ask(node)
+        except AccessDenied:
+            raise
+        except EtcdError as error:
+            last = error
+    raise last or RecoveryError("no node is named to go through", subject=work.recovery_id)
 
 
 def wait_for_nodes(

@@ -11,12 +11,14 @@ import pytest
 from etcd_dr.domain.cluster import Member, MemberStatus
 from etcd_dr.domain.recovery.talos_step import TalosAwaitMembers, TalosRemoveMember
 from etcd_dr.domain.talos import ServiceEvent, ServiceReport
-from etcd_dr.errors import EtcdError, MemberUnreachable, NodeFault
+from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable, NodeFault
 from etcd_dr.workflows.recovery.steps.talos_members import await_members, remove_member
 from etcd_dr.workflows.recovery.talos_driver import TalosDriver, TalosLimits
 from etcd_dr.workflows.recovery.work import Work
 from fakes.clock import FakeClock
 from scenarios.recovery_world import FakePause
+
+ELECTION = EtcdError("EtcdRemoveMemberByID: etcdserver: request timed out", context={"reason": "refused"})
 
 
 @dataclass
@@ -29,6 +31,7 @@ class Node:
     text: str = "Health check successful"
     is_healthy: bool = True
     fault: Exception | None = None
+    is_cut_off: bool = False
     address: str = "10.0.0.9:50000"
 
     def services(self, *, deadline: float) -> tuple[ServiceReport, ...]:
@@ -38,6 +41,7 @@ class Node:
         return (ServiceReport("etcd", self.state, self.is_healthy, "", (ServiceEvent(self.state, self.text),)),)
 
     def etcd_members(self, *, local: bool, deadline: float) -> tuple[Member, ...]:
+        self.world.listed()
         if self.fault is not None:
             raise self.fault
         return tuple(self.world.members)
@@ -47,6 +51,9 @@ class Node:
 
     def remove_member(self, member_id: int, *, deadline: float) -> None:
         self.world.members = [member for member in self.world.members if member.id != member_id]
+        if self.is_cut_off:
+            self.is_cut_off = False
+            raise ELECTION
 
     def close(self) -> None: ...
 
@@ -67,7 +74,9 @@ class World:
     nodes: dict[str, Node] = field(default_factory=dict)
     clock: FakeClock = field(default_factory=FakeClock)
     looks: int = 0
+    lists: int = 0
     on_look: Callable[[int], None] = lambda _: None
+    on_list: Callable[[int], None] = lambda _: None
 
     def add(self, name: str, member_id: int, *, is_learner: bool = False, **node: Any) -> None:
         url = f"https://{name}:2380"
@@ -77,6 +86,10 @@ class World:
     def looked(self) -> None:
         self.looks += 1
         self.on_look(self.looks)
+
+    def listed(self) -> None:
+        self.lists += 1
+        self.on_list(self.lists)
 
     def open(self, address: str) -> Node:
         return self.nodes[address]
@@ -171,3 +184,42 @@ def test_member_is_removed_through_the_first_node_that_answers() -> None:
 
     assert (first["was_listed"], again["was_listed"]) == (True, False)
     assert [member.id for member in world.members] == [1, 2]
+
+
+def test_removal_that_an_election_cut_off_is_looked_at_again() -> None:
+    """It may be done all the same; then nothing is asked for twice."""
+    world = World()
+    world.add("cp1", 1, is_cut_off=True)
+    world.add("cp3", 3)
+
+    found = remove_member(removing("3", "cp1"), world.work())
+
+    assert found["was_listed"] is True
+    assert [member.id for member in world.members] == [1]
+
+
+def test_member_is_removed_once_an_election_is_over() -> None:
+    """No node tells a list without a leader; for seconds that is no failure."""
+    world = World()
+    world.add("cp1", 1, fault=ELECTION)
+    world.add("cp2", 2, fault=ELECTION)
+    world.add("cp3", 3)
+
+    def elect(lists: int) -> None:
+        if lists == 5:
+            world.nodes["cp1"].fault = None
+
+    world.on_list = elect
+    found = remove_member(removing("3", "cp1", "cp2"), world.work())
+
+    assert found["was_listed"] is True
+    assert [member.id for member in world.members] == [1, 2]
+
+
+def test_removal_that_is_refused_on_and_on_ends_with_the_reason() -> None:
+    """The wait has an end."""
+    world = World()
+    world.add("cp1", 1, fault=ELECTION)
+
+    with pytest.raises(MemberTimeout, match="request timed out"):
+        remove_member(removing("3", "cp1"), world.work())

@@ -14,32 +14,53 @@ from etcd_dr.domain.cluster import Member, id_text, parse_id_text
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.talos_step import TalosAwaitMembers, TalosRemoveMember
 from etcd_dr.errors import EtcdError, NodeFault, RecoveryError
-from etcd_dr.workflows.recovery.talos_work import driver_of, look_at_node, talos_node, talos_of, wait_for_nodes
-from etcd_dr.workflows.recovery.work import Work
+from etcd_dr.ports.talos import TalosActor
+from etcd_dr.workflows.recovery.talos_work import (
+    driver_of,
+    look_at_node,
+    talos_node,
+    talos_of,
+    through_any,
+    wait_for_nodes,
+)
+from etcd_dr.workflows.recovery.work import SETTLING_SECONDS, Work
 
 _STOPPED_FIRST = "context canceled"
 
 
 def remove_member(step: TalosRemoveMember, work: Work) -> Facts:
-    """Remove the member where it is still listed. Raises what the last node said."""
+    """Remove the member where it is still listed; an election that cuts it off is waited out.
+
+    Raises MemberTimeout with what the last node said, AccessDenied, TlsRefused, Cancelled.
+    """
     member_id = parse_id_text(step.member_id)
     if member_id is None:
         raise RecoveryError(f"{step.member_id!r} is not a member id", subject=work.recovery_id)
-    limits = driver_of(work).limits
-    last: EtcdError | None = None
-    for name in step.via:
-        try:
-            with talos_node(work, name) as node:
-                members = node.etcd_members(local=True, deadline=limits.call_deadline)
-                if all(member.id != member_id for member in members):
-                    return {"was_listed": False}
-                node.remove_member(member_id, deadline=limits.change_deadline)
-                return {"was_listed": True}
-        except EtcdError as error:
-            if "member not found" in str(error.context.get("detail", "")):
-                return {"was_listed": False}
-            last = error
-    raise last or RecoveryError("no node is named to remove it through", subject=work.recovery_id)
+    limits, was_listed = driver_of(work).limits, False
+
+    def remove(node: TalosActor) -> bool:
+        nonlocal was_listed
+        members = node.etcd_members(local=True, deadline=limits.call_deadline)
+        if any(member.id == member_id for member in members):
+            was_listed = True
+            _remove(node, member_id, deadline=limits.change_deadline)
+        return was_listed
+
+    wait_for_nodes(
+        work,
+        lambda: through_any(work, step.via, remove),
+        seconds=SETTLING_SECONDS,
+        problem=lambda: "no node answered",
+    )
+    return {"was_listed": was_listed}
+
+
+def _remove(node: TalosActor, member_id: int, *, deadline: float) -> None:
+    try:
+        node.remove_member(member_id, deadline=deadline)
+    except EtcdError as error:  # a removal that was cut off before may have come through after the list was read
+        if "member not found" not in str(error.context.get("detail", "")):
+            raise
 
 
 def await_members(step: TalosAwaitMembers, work: Work) -> Facts:

@@ -8,24 +8,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.step import CompactHistory
 from etcd_dr.domain.recovery.talos_step import TalosCompact, TalosDefragment, TalosDisarm
 from etcd_dr.domain.talos import ETCD_SPEC, etcd_quota_bytes
-from etcd_dr.errors import AccessDenied, EtcdError, RecoveryError, VerificationFailed
+from etcd_dr.errors import AccessDenied, VerificationFailed
 from etcd_dr.ports.talos import TalosActor
 from etcd_dr.workflows.recovery.steps.space import compact_history
-from etcd_dr.workflows.recovery.talos_work import driver_of, talos_node
-from etcd_dr.workflows.recovery.work import Work
+from etcd_dr.workflows.recovery.talos_work import driver_of, talos_node, through_any, wait_for_nodes
+from etcd_dr.workflows.recovery.work import SETTLING_SECONDS, Work
 
 _GIB = 1 << 30
 _SHARE = 0.95
 _NOSPACE = "NOSPACE"
-Answer = TypeVar("Answer")
 
 
 def compact(step: TalosCompact, work: Work) -> Facts:
@@ -49,9 +46,27 @@ def defragment(step: TalosDefragment, work: Work) -> Facts:
 
 
 def disarm(step: TalosDisarm, work: Work) -> Facts:
-    """Take the alarms back. Raises VerificationFailed where others are raised, or where there is still no room."""
+    """Take the alarms back; etcd asks and answers that through quorum, so an election is waited out.
+
+    Raises VerificationFailed where others are raised, or where there is still no room; MemberTimeout.
+    """
+    disarmed = dict[str, None]()
+    left = wait_for_nodes(
+        work, lambda: _disarm(step, work, disarmed), seconds=SETTLING_SECONDS, problem=lambda: "no node answered"
+    )
+    if left:
+        raise VerificationFailed(
+            f"alarms are raised again at once: {', '.join(left)}",
+            subject=work.plan.cluster,
+            next_step=f"Their cause is still there. Remove it, then: etcd-dr recover resume {work.recovery_id}",
+        )
+    return {"disarmed": ", ".join(disarmed)}
+
+
+def _disarm(step: TalosDisarm, work: Work, disarmed: dict[str, None]) -> list[str]:
+    """Take back what is raised now, note it in `disarmed`, and return the kinds that are raised afterwards."""
     limits = driver_of(work).limits
-    raised = _through_any(step, work, lambda node: node.etcd_alarms(deadline=limits.call_deadline))
+    raised = through_any(work, step.via, lambda node: node.etcd_alarms(deadline=limits.call_deadline))
     others = sorted({alarm.kind for alarm in raised} - set(step.kinds))
     if others:
         raise VerificationFailed(
@@ -60,18 +75,13 @@ def disarm(step: TalosDisarm, work: Work) -> Facts:
             next_step=f"Abort this one and plan anew: etcd-dr recover abort {work.recovery_id}; etcd-dr recover plan",
         )
     if not raised:
-        return {"disarmed": ""}
+        return []
     if _NOSPACE in step.kinds:
         _check_room(step, work)
-    _through_any(step, work, lambda node: node.disarm_alarms(deadline=limits.change_deadline))
-    left = _through_any(step, work, lambda node: node.etcd_alarms(deadline=limits.call_deadline))
-    if left:
-        raise VerificationFailed(
-            f"alarms are raised again at once: {', '.join(sorted({alarm.kind for alarm in left}))}",
-            subject=work.plan.cluster,
-            next_step=f"Their cause is still there. Remove it, then: etcd-dr recover resume {work.recovery_id}",
-        )
-    return {"disarmed": ", ".join(f"{alarm.kind}:{alarm.member_id:x}" for alarm in raised)}
+    disarmed |= {f"{alarm.kind}:{alarm.member_id:x}": None for alarm in raised}
+    through_any(work, step.via, lambda node: node.disarm_alarms(deadline=limits.change_deadline))
+    left = through_any(work, step.via, lambda node: node.etcd_alarms(deadline=limits.call_deadline))
+    return sorted({alarm.kind for alarm in left})
 
 
 def _check_room(step: TalosDisarm, work: Work) -> None:
@@ -98,17 +108,3 @@ def _quota(node: TalosActor, *, deadline: float) -> int:
     except AccessDenied:
         found = None
     return etcd_quota_bytes(found.spec if found is not None else None)
-
-
-def _through_any(step: TalosDisarm, work: Work, ask: Callable[[TalosActor], Answer]) -> Answer:
-    """Return the first answer. Raises AccessDenied at once, with the role; else what the last node said."""
-    last: EtcdError | None = None
-    for name in step.via:
-        try:
-            with talos_node(work, name) as node:
-                return ask(node)
-        except AccessDenied:
-            raise
-        except EtcdError as error:
-            last = error
-    raise last or RecoveryError("no node is named to go through", subject=work.recovery_id)

@@ -90,7 +90,8 @@ def _why_not_one(lists: dict[str, tuple[int, ...]], statuses: dict[str, MemberSt
         return f"{', '.join(missing)}: not in its own list"
     if len({status.member_id for status in statuses.values()}) != len(statuses):
         return "two nodes answer as the same member"
-    return "" if len({status.leader_id for status in statuses.values()} - {0}) == 1 else "there is not one leader"
+    leaders = {status.leader_id for status in statuses.values()}
+    return "" if len(leaders) == 1 and 0 not in leaders else "there is not one leader"
 
 
 def _leader(statuses: dict[str, MemberStatus]) -> str:
