@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "real.peers.fixtures",
@@ -17,8 +17,15 @@ pytest_plugins = [
     "real.peers.chart_fixtures",
 ]
 
-# A noisy machine is no counterexample; a found one is printed so that it can be pasted into a test.
-settings.register_profile("etcd-dr", deadline=None, print_blob=True)
+# A noisy machine is no counterexample, and the same examples are tried everywhere: a change is judged by what it changed.
+# Whoever looks for new ones asks for them; one that is found is printed so that it can be pasted into a test.
+settings.register_profile(
+    "etcd-dr",
+    deadline=None,
+    print_blob=True,
+    derandomize="ETCD_DR_TEST_NEW_EXAMPLES" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("etcd-dr")
 
 # A program at a terminal is forked off this process, in which the commands under test have loaded gRPC. What gRPC would do

@@ -121,7 +121,7 @@ class FakeMemberProbe:
     def _called(self, method: str, url: str) -> None:
         self.calls.append((method, url))
         if url in self._held:
-            self._held[url].wait(60)
+            self._held[url].wait(90)
 
 
 def _failure(member: FakeMember | None, url: str, deadline: float) -> Failure | None:

@@ -73,7 +73,7 @@ def serving(script: Script, authority: Authority, directory: Path) -> Iterator[t
         await server.start("127.0.0.1", 0, ssl=tls)
         return server
 
-    server = loop.run(start(), seconds=5)
+    server = loop.run(start(), seconds=60)
     port = server._server.sockets[0].getsockname()[1]
     certificate = authority.certificate.decode()
     context = TalosContext("x", (), (), certificate, own.certificate.decode(), own.key.decode())
@@ -91,7 +91,7 @@ def serving(script: Script, authority: Authority, directory: Path) -> Iterator[t
         async def stop() -> None:
             server.close()
 
-        loop.run(stop(), seconds=5)
+        loop.run(stop(), seconds=60)
         loop.stop()
 
 
@@ -170,7 +170,7 @@ def test_installed_library_lets_us_read_in_bulk(authority: Authority, tmp_path: 
                     pass
                 return source
 
-        assert connection.loop.run(look(), seconds=5) is not None
+        assert connection.loop.run(look(), seconds=60) is not None
 
 
 def test_slow_consumer_is_no_stall_and_holds_the_node_back(authority: Authority, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_silence_is_told_with_what_came_before_it(authority: Authority, tmp_path
         yield bytes(3000)
         await asyncio.sleep(20)
 
-    with serving(script, authority, tmp_path) as (connection, _), stream_of(connection, stall=0.4) as stream:
+    with serving(script, authority, tmp_path) as (connection, _), stream_of(connection, stall=1.5) as stream:
         received, error = drained(stream)
 
     assert received == 3000
