@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.codec import EnvelopeDecoder, EnvelopeEncoder, parse_recipients, read_identity_files
 from etcd_dr.adapters.etcd.access import EtcdAccess
 from etcd_dr.adapters.etcd.connector import GrpcEtcdConnector
-from etcd_dr.adapters.local_cluster import EtcdProcess, LocalCluster
+from etcd_dr.adapters.local_cluster import EtcdGateway, EtcdProcess, LocalCluster
+from etcd_dr.adapters.local_cluster.gateway import may_pass
 from etcd_dr.adapters.local_files import DirectoryScratch, PartFiles
 from etcd_dr.adapters.system_clock import SystemClock, SystemTokens
 from etcd_dr.domain.catalogue import Catalogue, Snapshot
@@ -27,6 +29,7 @@ from etcd_dr.domain.database import HashKv
 from etcd_dr.domain.proof import ProofLevel
 from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.domain.snapshot_limits import SnapshotLimits
+from etcd_dr.errors import EtcdError
 from etcd_dr.ports.etcd import EtcdConnector, EtcdMember
 from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.attempt_snapshot import PipelinePorts
@@ -204,6 +207,22 @@ def wait_until_applied(member: EtcdProcess, revision: int) -> None:
 
     with member.gateway() as gateway:
         member.wait_until(has_applied, deadline_seconds=60)
+
+
+def compact_through(gateway: EtcdGateway, revision: int, *, deadline_seconds: float = 60.0) -> None:
+    """Compact to its end, asked again where an election cuts the answer off: it may have come through all the same."""
+    ends = time.monotonic() + deadline_seconds
+    while True:
+        try:
+            gateway.call("/v3/kv/compaction", {"revision": str(revision), "physical": True})
+        except EtcdError as failure:
+            if "has been compacted" in failure.message:
+                return
+            if not may_pass(failure) or time.monotonic() >= ends:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def fill(cluster: LocalCluster, *, megabytes: int) -> None:

@@ -14,6 +14,7 @@ from etcd_dr.adapters.etcd.connector import GrpcEtcdConnector
 from etcd_dr.adapters.local_cluster import ClusterSettings, EtcdBinaries, LocalCluster
 from etcd_dr.adapters.system_clock import SystemClock
 from etcd_dr.errors import AccessDenied, MemberTimeout
+from etcd_dr.workflows.read_with_quorum import read_with_quorum
 from real.peers.etcd_tools import StockTools
 
 SECONDS = 20.0
@@ -32,12 +33,12 @@ def cluster(etcd_binaries: EtcdBinaries) -> Iterator[LocalCluster]:
 
 
 def turn_on_authentication(cluster: LocalCluster, tools: StockTools) -> None:
-    tools.etcdctl(cluster, "role", "add", "watcher")
-    tools.etcdctl(cluster, "role", "grant-permission", "watcher", "read", "health")
+    tools.change(cluster, "role", "add", "watcher")
+    tools.change(cluster, "role", "grant-permission", "watcher", "read", "health")
     for user, role in (("root", "root"), ("reader", "watcher")):
-        tools.etcdctl(cluster, "user", "add", f"{user}:{PASSWORD}")
-        tools.etcdctl(cluster, "user", "grant-role", user, role)
-    tools.etcdctl(cluster, "auth", "enable")
+        tools.change(cluster, "user", "add", f"{user}:{PASSWORD}")
+        tools.change(cluster, "user", "grant-role", user, role)
+    tools.change(cluster, "auth", "enable")
 
 
 Connect = Callable[..., GrpcEtcdMember]
@@ -143,7 +144,7 @@ class TestUsers:
         cluster.members[0].stop()
         cluster.members[0].start()
         cluster.members[0].wait_until_serving()
-        connect("root").read(linearizable=True, deadline=SECONDS)
+        read_with_quorum(connect("root"), deadline=SECONDS)  # it elects itself meanwhile
 
         assert use(member)
 
@@ -203,10 +204,13 @@ def test_without_quorum_a_password_is_worth_nothing_and_a_certificate_everything
         username="root",
         password_file=tmp_path / "password",
     )
+    with_certificate = GrpcEtcdConnector(by_certificate, clock=SystemClock()).connect(cluster.endpoints[0])
+    read_with_quorum(
+        with_certificate, deadline=SECONDS
+    )  # a majority has authentication on, which may be the two that die
     cluster.members[1].kill()
     cluster.members[2].kill()
 
-    with_certificate = GrpcEtcdConnector(by_certificate, clock=SystemClock()).connect(cluster.endpoints[0])
     assert take(with_certificate) > 0
     with_certificate.close()
     with_password = GrpcEtcdConnector(by_password, clock=SystemClock()).connect(cluster.endpoints[0])
@@ -226,7 +230,7 @@ def test_denied_linearizable_read_still_proves_quorum(
     member = GrpcEtcdConnector(access, clock=SystemClock()).connect(cluster.endpoints[0])
 
     with pytest.raises(AccessDenied):
-        member.read(linearizable=True, deadline=SECONDS)
+        read_with_quorum(member, deadline=SECONDS)
     cluster.members[1].kill()
     cluster.members[2].kill()
     with pytest.raises(MemberTimeout):

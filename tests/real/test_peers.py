@@ -119,7 +119,7 @@ def test_proxy_passes_tls_until_told_otherwise(
         EtcdGateway(port=proxy.port, tls=tls, timeout_seconds=20) as gateway,
         EtcdGateway(port=proxy.port, tls=tls, timeout_seconds=0.5) as impatient,
     ):
-        before = gateway.put(b"/proxy", b"before")
+        before = gateway.put_through(b"/proxy", b"before")
 
         proxy.stall()
         with pytest.raises(MemberTimeout):
@@ -130,7 +130,7 @@ def test_proxy_passes_tls_until_told_otherwise(
             gateway.put(b"/proxy", b"refused")
         proxy.heal()
 
-        assert gateway.put(b"/proxy", b"after") > before
+        assert gateway.put_through(b"/proxy", b"after") > before
 
 
 def test_proxy_cuts_after_so_many_bytes(tcp_proxy: Callable[[int], TcpProxy]) -> None:

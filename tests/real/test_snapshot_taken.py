@@ -18,7 +18,7 @@ from real.peers.etcd_tools import StockTools
 from real.peers.load_writer import LoadWriter
 from real.peers.rclone import RcloneS3
 from real.peers.weed import WeedS3
-from real.snapshot_rig import HashListener, SnapshotRig, TriggeredPhase, wait_until_applied
+from real.snapshot_rig import HashListener, SnapshotRig, TriggeredPhase, compact_through, wait_until_applied
 from real.store_settings import open_bucket, s3_settings
 
 RACING_SNAPSHOTS = 6
@@ -112,8 +112,8 @@ def test_members_that_compact_past_the_snapshot_have_answered_for_it_before(
     def compact() -> None:
         assert hashed.has_answered.wait(60), "nobody was asked while the stream ran"
         with cluster.gateway() as gateway:
-            newest = gateway.put(b"/early/after", b"")
-            gateway.call("/v3/kv/compaction", {"revision": str(newest), "physical": True})
+            newest = gateway.put_through(b"/early/after", b"")
+            compact_through(gateway, newest)
         for member in cluster.members:
             wait_until_applied(member, newest)
 
@@ -206,7 +206,7 @@ def test_survivor_without_quorum_is_saved(
     """Two of three members dead: the third one's data is stored, intact, and not called consistent."""
     cluster = fresh_cluster()
     with cluster.gateway() as gateway:
-        revision = gateway.put(b"/key", b"value")
+        revision = gateway.put_through(b"/key", b"value")
     wait_until_applied(cluster.members[2], revision)  # a majority has it by now, which may be the two that die
     for member in cluster.members[:2]:
         member.kill()

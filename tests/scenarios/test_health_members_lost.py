@@ -47,6 +47,18 @@ def test_leader_dies_and_its_successor_is_found() -> None:
     assert next(m.label for m in after.members if m.role == "leader") == "m3"
 
 
+def test_election_that_ends_amid_a_round_is_no_doubt_about_quorum() -> None:
+    """All members answer "leader changed" at once: each is asked once more, and its answer is what is so."""
+    world = HealthWorld()
+    for member in world.cluster.members:
+        member.leader_changes = 1
+
+    report = world.round()
+
+    assert report.quorum.verdict is QuorumVerdict.HELD
+    assert report.findings == ()
+
+
 def test_survivor_of_three_tells_of_lost_quorum_and_not_of_lost_data() -> None:
     """The next step is to bring members back, and recovery is named only for those that are gone for good."""
     world = HealthWorld()

@@ -22,6 +22,7 @@ from etcd_dr.ports.clock import Clock
 from etcd_dr.ports.etcd import EtcdConnector, EtcdMember
 from etcd_dr.ports.member_probe import MemberProbe
 from etcd_dr.workflows.ask_in_lanes import Lane, Lanes
+from etcd_dr.workflows.read_with_quorum import read_with_quorum
 
 _LEAST_SECONDS = 0.1
 _QUESTIONS = {
@@ -103,7 +104,7 @@ class Interview:
 
     def _test_quorum(self, member: EtcdMember) -> None:
         ends = self.clock.monotonic() + self.deadline
-        self._note("quorum_read", lambda: member.read(linearizable=True, deadline=self.deadline))
+        self._note("quorum_read", lambda: read_with_quorum(member, deadline=self.deadline))
         if self.clock.monotonic() < ends:
             self._note("alarms", lambda: member.alarms(deadline=self._left(ends)))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster
 
 _SECONDS = 120
+_ELECTION = ("leader changed", "request timed out", "no leader")  # rpctypes, error.go
 _PATIENCE = ("--dial-timeout=30s", "--command-timeout=60s")  # its own are 2 s and 5 s, too short on a busy machine
 
 
@@ -26,6 +28,21 @@ class StockTools:
         connection = [f"--endpoints={','.join(endpoints or cluster.endpoints)}", *_PATIENCE]
         connection += [f"--cacert={tls.ca}", f"--cert={tls.certificate}", f"--key={tls.key}"]
         return _run([self.binaries.etcdctl, *connection, *arguments])
+
+    def change(self, cluster: LocalCluster, *arguments: str) -> None:
+        """Have etcdctl change something, again where an election cut the answer off: it may have come through."""
+        ends, was_cut_off = time.monotonic() + _SECONDS, False
+        while True:
+            try:
+                self.etcdctl(cluster, *arguments)
+            except subprocess.CalledProcessError as failure:
+                if was_cut_off and "already exists" in failure.stderr:
+                    return
+                was_cut_off = any(words in failure.stderr for words in _ELECTION)
+                if not was_cut_off or time.monotonic() >= ends:
+                    raise
+            else:
+                return
 
     def etcdutl(self, *arguments: str | Path) -> str:
         """Run etcdutl, or before 3.5, which has none, the etcdctl that does its work; return what it printed."""
