@@ -184,11 +184,11 @@ def _status(connector: GrpcEtcdConnector, endpoint: str) -> MemberStatus | None:
 
 
 def _listed_ids(connector: GrpcEtcdConnector) -> dict[str, int]:
-    """Return the ids of all listed members by peer URL, none without a quorum."""
+    """Return the ids of all listed members by peer URL, as the first one knows them that answers, led or not."""
     for endpoint in connector.endpoints:
         member = connector.connect(endpoint)
         try:
-            listed = member.member_list(linearizable=True, deadline=CALL_SECONDS)
+            listed = member.member_list(linearizable=False, deadline=CALL_SECONDS)
             return {url: each.id for each in listed.members for url in each.peer_urls}
         except EtcdError:
             continue

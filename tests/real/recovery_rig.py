@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,7 @@ from etcd_dr.ports.object_store import ObjectStore
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
 from etcd_dr.workflows.recovery.run_plan import RecoveryOutcome, abort_recovery, resume_recovery, run_plan
 from etcd_dr.workflows.recovery.store_journal import StoreJournal
+from real.once_led import once_led
 from real.recovery_parts import LAYOUT, RecoveryParts, facts_now, look_around, recovery_ports_of
 from real.snapshot_rig import SnapshotRig, wait_until_applied
 
@@ -210,6 +212,15 @@ class RecoveryRig:
         """Return the status of every member."""
         return {m.name: self._ask(m.endpoint, lambda c: c.status(deadline=20.0)) for m in self.cluster.members}
 
+    def leader(self) -> str:
+        """Return who leads, as it says itself; an election is waited for."""
+        ends = time.monotonic() + 60
+        while time.monotonic() < ends:
+            for name, status in self.statuses().items():
+                if status.is_leader:
+                    return name
+        raise AssertionError("nobody leads")
+
     def member_list(self) -> MemberList:
         endpoint = self.cluster.members[0].endpoint
         return self._ask(endpoint, lambda c: c.member_list(linearizable=True, deadline=20.0))
@@ -228,11 +239,8 @@ class RecoveryRig:
         return {name: (id_text(s.cluster_id), id_text(s.member_id)) for name, s in self.statuses().items()}
 
     def value_of(self, key: str) -> bytes | None:
-        admin = self.parts.connector().administer(self.cluster.members[-1].endpoint)
-        try:
-            return admin.get(key.encode(), deadline=20.0)
-        finally:
-            admin.close()
+        with closing(self.parts.connector().administer(self.cluster.members[-1].endpoint)) as admin:
+            return once_led(lambda: admin.get(key.encode(), deadline=20.0))
 
     def watch(self, *, start_revision: int) -> dict[str, Any]:
         """Watch everything from a revision and return the first answer that is no plain "created"."""
@@ -281,11 +289,8 @@ class RecoveryRig:
         return [progress.facts[step.id] for step in plan.steps if step.kind == kind]
 
     def _ask(self, endpoint: str, question: Callable[[Any], Any]) -> Any:
-        member = self.parts.connector().connect(endpoint)
-        try:
-            return question(member)
-        finally:
-            member.close()
+        with closing(self.parts.connector().connect(endpoint)) as member:
+            return once_led(lambda: question(member))
 
     def _write_nodes(self) -> None:
         for member in self.cluster.members:
