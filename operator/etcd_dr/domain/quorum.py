@@ -86,10 +86,14 @@ def judge_quorum(view: ClusterView, *, is_our_fault: bool = False, ask_the_nodes
 
 
 def may_be_electing(view: ClusterView) -> bool:
-    """Tell whether enough voters answer to elect a leader, and no read that was tried proves that there is one."""
+    """Tell whether enough voters answer to elect a leader, and no read that was tried proves that there is one.
+
+    On Talos nobody shows a member list meanwhile: then every endpoint that was asked counts as a voter.
+    """
     ballot = count_ballot(view)
     is_unproven = bool(ballot.reads_asked) and not ballot.reads_proven
-    return is_unproven and ballot.voters is not None and ballot.answering >= quorum_size(ballot.voters)
+    voters = len(view.answering) + len(view.silent) if ballot.voters is None else ballot.voters
+    return is_unproven and ballot.answering >= quorum_size(voters)
 
 
 def count_ballot(view: ClusterView) -> Ballot:

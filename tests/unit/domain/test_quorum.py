@@ -12,7 +12,7 @@ from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
 from etcd_dr.domain.cluster import quorum_size
 from etcd_dr.domain.cluster_view import ClusterView
 from etcd_dr.domain.observation import Observation
-from etcd_dr.domain.quorum import Ballot, Quorum, QuorumVerdict, decide, judge_quorum
+from etcd_dr.domain.quorum import Ballot, Quorum, QuorumVerdict, decide, judge_quorum, may_be_electing
 from fakes.observations import (
     TIMED_OUT,
     all_bent,
@@ -250,3 +250,18 @@ def test_two_endpoints_of_one_member_are_one_voter() -> None:
 
     assert quorum.answering == 1
     assert quorum.verdict is QuorumVerdict.LOST_MAY_RETURN
+
+
+@pytest.mark.parametrize(("alive", "may_elect"), [(3, True), (2, True), (1, False)])
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_majority_that_proves_no_leader_may_be_electing_one(alive: int, may_elect: bool, is_listed: bool) -> None:
+    """Also where nobody shows a member list, which Talos reads through the quorum that is missing."""
+    seen = without_quorum(silent(healthy(), *(f"m{n + 1}" for n in range(alive, 3))))
+    listless = seen if is_listed else all_bent(seen, members=Answer.failed(TIMED_OUT))
+
+    assert may_be_electing(ClusterView.of(listless)) is may_elect
+
+
+def test_majority_that_proves_a_leader_has_elected() -> None:
+    """One read is proof."""
+    assert not may_be_electing(ClusterView.of(healthy()))
