@@ -27,7 +27,7 @@ class InstalledPrograms:
     def __init__(self, directories: Sequence[Path], *, search_path: str = "") -> None:
         self._directories = tuple(directories)
         self._search_path = tuple(path for path in map(Path, search_path.split(os.pathsep)) if path.is_absolute())
-        self._known: dict[tuple[Path, int, int], EtcdVersion | None] = {}
+        self._known: dict[tuple[Path, int, int, int], EtcdVersion | None] = {}
 
     @property
     def places(self) -> Sequence[str]:
@@ -52,16 +52,21 @@ class InstalledPrograms:
     def _version_of(self, name: ProgramName, path: Path) -> EtcdVersion | None:
         try:
             facts = path.stat()
-        except OSError:
-            return None
-        key = (path, facts.st_mtime_ns, facts.st_size)
-        if key not in self._known:
-            self._known[key] = _ask(path, _ARGUMENT[name]) if os.access(path, os.X_OK) else None
-        return self._known[key]
+            if not os.access(path, os.X_OK):
+                return None
+            key = (path, facts.st_ino, facts.st_ctime_ns, facts.st_size)  # st_mtime is what an archive says it is
+            if key not in self._known:
+                self._known[key] = _ask(path, _ARGUMENT[name])
+            return self._known[key]
+        except (OSError, subprocess.TimeoutExpired):
+            return None  # and asked again: a machine without processes or time to spare now has them later
 
 
 def _ask(path: Path, argument: str) -> EtcdVersion | None:
-    """Return the version in `etcdutl version: 3.5.30`, or None for a program that cannot run here or is another."""
+    """Return the version in `etcdutl version: 3.5.30`, or None for a program that fails or is another.
+
+    Raises OSError and TimeoutExpired where it did not come to an answer.
+    """
     try:
         done = subprocess.run(
             [path, argument],
@@ -73,7 +78,7 @@ def _ask(path: Path, argument: str) -> EtcdVersion | None:
             check=True,
             env=plain_environment(os.environ),
         )
-    except (OSError, subprocess.SubprocessError):
+    except subprocess.CalledProcessError:
         return None
     match = _VERSION_LINE.match(done.stdout)
     return EtcdVersion.parse(match[1]) if match else None

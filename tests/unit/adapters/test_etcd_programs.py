@@ -69,3 +69,26 @@ def test_replaced_program_is_asked_again(tmp_path: Path) -> None:
     program(tmp_path, "etcdutl", "echo 'etcdutl version: 3.5.30'")
 
     assert (before, versions(programs)) == (["3.5.9"], ["3.5.30"])
+
+
+def test_program_that_may_be_run_now_is_found(tmp_path: Path) -> None:
+    """Rights leave the time of writing as it was."""
+    programs = InstalledPrograms([tmp_path])
+    path = program(tmp_path, "etcdutl", "echo 'etcdutl version: 3.5.30'", mode=0o644)
+    before = versions(programs)
+
+    path.chmod(0o755)
+
+    assert (before, versions(programs)) == ([], ["3.5.30"])
+
+
+def test_program_that_did_not_come_to_an_answer_is_asked_again(tmp_path: Path) -> None:
+    """Once there was no process to be had, or no answer within half a minute: that says nothing about the program."""
+    programs = InstalledPrograms([tmp_path])
+    path = program(tmp_path, "etcdutl", "echo 'etcdutl version: 3.5.30'")
+    path.write_text(path.read_text().replace("/bin/sh", str(tmp_path / "sh")))
+    before = versions(programs)
+
+    (tmp_path / "sh").symlink_to("/bin/sh")
+
+    assert (before, versions(programs)) == ([], ["3.5.30"])
