@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pytest
 
@@ -32,6 +32,7 @@ from fakes.talos import FakeFleet
 from real.peers.talos import TalosDouble
 from real.peers.talos.roles import ADMIN, ETCD_BACKUP, OPERATOR, READER
 
+T = TypeVar("T")
 SECONDS = 10.0
 UNKNOWN = ResourceKind("config", "Nothings.config.talos.dev")
 
@@ -95,17 +96,41 @@ def _begin_snapshot(node: TalosActor) -> None:
         next(iter(stream))
 
 
-def _remove_when_settled(node: TalosActor, member_id: int) -> None:
-    """etcd refuses as `unhealthy cluster` until its peers were connected for some seconds (server.go,
-    isConnectedToQuorumSince)."""
+def _as_soon_as_led(ask: Callable[[], T]) -> T:
+    """Ask, and again while etcd says that it elects a leader, which it may do at any moment.
+
+    It refuses changes of members as `unhealthy cluster` until its peers were connected for some seconds, too (server.go,
+    isConnectedToQuorumSince).
+    """
     until = time.monotonic() + 60
     while True:
         try:
-            return node.remove_member(member_id, deadline=SECONDS)
-        except EtcdError as error:
-            if "unhealthy cluster" not in str(error.context.get("detail")) or time.monotonic() > until:
+            return ask()
+        except MemberTimeout:
+            if time.monotonic() > until:
                 raise
-            time.sleep(0.2)
+        except EtcdError as error:
+            if not _may_pass(str(error.context.get("detail"))) or time.monotonic() > until:
+                raise
+        time.sleep(0.2)
+
+
+def _may_pass(detail: str) -> bool:
+    return any(words in detail for words in ("no leader", "leader changed", "request timed out", "unhealthy cluster"))
+
+
+def _remove(node: TalosActor, member_id: int) -> None:
+    """Remove a member; where an election cut that off, it may be done all the same."""
+
+    def remove() -> None:
+        if member_id in {member.id for member in node.etcd_members(local=True, deadline=SECONDS)}:
+            node.remove_member(member_id, deadline=SECONDS)
+
+    try:
+        _as_soon_as_led(remove)
+    except EtcdError as error:
+        if "member not found" not in str(error.context.get("detail")):
+            raise
 
 
 class TalosNodeContract:
@@ -125,7 +150,10 @@ class TalosNodeContract:
     def test_status_is_of_a_member_that_is_listed(self, rig: Rig) -> None:
         """And tells neither cluster id nor revision, which Talos does not."""
         node = rig.open()
-        status, members = node.etcd_status(deadline=SECONDS), node.etcd_members(local=True, deadline=SECONDS)
+        members = _as_soon_as_led(lambda: node.etcd_members(local=True, deadline=SECONDS))
+        until = time.monotonic() + 60
+        while not (status := node.etcd_status(deadline=SECONDS)).leader_id and time.monotonic() < until:
+            time.sleep(0.2)
 
         assert status.member_id in {member.id for member in members}
         assert status.leader_id in {member.id for member in members}
@@ -135,11 +163,11 @@ class TalosNodeContract:
     def test_member_list_is_in_order_and_the_same_through_quorum(self, rig: Rig) -> None:
         """A list is compared with others, so its order must not vary."""
         node = rig.open()
-        own = node.etcd_members(local=True, deadline=SECONDS)
+        own = _as_soon_as_led(lambda: node.etcd_members(local=True, deadline=SECONDS))
 
         assert [m.id for m in own] == sorted(m.id for m in own)
         assert len(own) == 3
-        assert node.etcd_members(local=False, deadline=SECONDS) == own
+        assert _as_soon_as_led(lambda: node.etcd_members(local=False, deadline=SECONDS)) == own
 
     def test_what_is_not_there_is_none(self, rig: Rig) -> None:
         """A directory, a resource, a type that this release does not have."""
@@ -237,15 +265,17 @@ class TalosNodeContract:
 
         for _ in range(2):
             node.defragment(deadline=SECONDS)
-            node.disarm_alarms(deadline=SECONDS)
+            _as_soon_as_led(lambda: node.disarm_alarms(deadline=SECONDS))
 
-        assert node.etcd_alarms(deadline=SECONDS) == ()
+        assert _as_soon_as_led(lambda: node.etcd_alarms(deadline=SECONDS)) == ()
         assert node.etcd_status(deadline=SECONDS).db_size_bytes > 0
 
     def test_member_that_is_not_there_cannot_be_removed(self, rig: Rig) -> None:
         """etcd's own words are kept: a recovery reads them as success."""
+        node = rig.open()
+
         with pytest.raises(EtcdError) as raised:
-            rig.open().remove_member(4711, deadline=SECONDS)
+            _as_soon_as_led(lambda: node.remove_member(4711, deadline=SECONDS))
 
         assert "member not found" in str(raised.value.context["detail"])
 
@@ -282,11 +312,13 @@ class TalosNodeContract:
         """By its id."""
         node = fresh_rig.open()
         own = node.etcd_status(deadline=SECONDS).member_id
-        other = next(m for m in node.etcd_members(local=True, deadline=SECONDS) if m.id != own)
+        members = _as_soon_as_led(lambda: node.etcd_members(local=True, deadline=SECONDS))
+        other = next(m for m in members if m.id != own)
 
-        _remove_when_settled(node, other.id)
+        _remove(node, other.id)
 
-        assert other.id not in {m.id for m in node.etcd_members(local=True, deadline=SECONDS)}
+        left = _as_soon_as_led(lambda: node.etcd_members(local=True, deadline=SECONDS))
+        assert other.id not in {m.id for m in left}
 
 
 class TestFakeTalosNode(TalosNodeContract):

@@ -63,7 +63,7 @@ def test_first_snapshot_is_taken_at_once_with_the_least_role(shared_talos: Talos
             assert time.monotonic() < end, (tmp_path / "operator.log").read_text()[-3000:]
             time.sleep(0.1)
 
-        [committed] = events("snapshot.committed")
+        committed = events("snapshot.committed")[0]
         rounds = events("health.checked")
 
     assert committed["proven"] == "intact"

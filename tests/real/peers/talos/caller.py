@@ -1,6 +1,7 @@
 """A bare client of the machine API, for the double's own tests: one connection for each call, and nothing clever.
 
-What etcd-dr's own client does about deadlines, broken streams or wrong answers is not to be found here on purpose.
+What etcd-dr's own client does about deadlines, broken streams or wrong answers is not to be found here on purpose. A
+call that an election of etcd cut off is made again, though: elections happen by themselves, and are no test's subject.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import base64
 import ssl
 import tempfile
+import time
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,11 +18,15 @@ from typing import Any, TypeVar
 import yaml
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
+from grpclib import GRPCError
 from grpclib.client import Channel, StreamUnaryMethod, UnaryStreamMethod, UnaryUnaryMethod
 
 from etcd_dr.adapters.talos.proto import common_pb2, machine_pb2, state_pb2, time_pb2
 
 T = TypeVar("T")
+_ELECTION = ("etcdserver: no leader", "etcdserver: leader changed", "etcdserver: request timed out")
+_ELECTION_SECONDS = 30.0
+_LOOK_EVERY_SECONDS = 0.1
 _SERVICES = {
     "machine": machine_pb2.DESCRIPTOR.services_by_name["MachineService"],
     "state": state_pb2.DESCRIPTOR.services_by_name["State"],
@@ -37,15 +43,29 @@ class Caller:
         self._context = _context(talosconfig)
 
     def call(
-        self, method: str, request: Any = None, *, seconds: float = 20.0, service: str = "machine", **metadata: str
+        self,
+        method: str,
+        request: Any = None,
+        *,
+        seconds: float = 20.0,
+        service: str = "machine",
+        through_elections: bool = True,
+        **metadata: str,
     ) -> Any:
         """Make a call with one answer, such as `call("Version")`; keyword arguments are gRPC metadata."""
         descriptor = _SERVICES[service].methods_by_name[method]
-        return self._run(
-            lambda channel: _bound(UnaryUnaryMethod, channel, descriptor)(
-                _or_empty(request, descriptor), timeout=seconds, metadata=_pairs(metadata)
-            )
-        )
+        give_up_at = time.monotonic() + (_ELECTION_SECONDS if through_elections else 0.0)
+        while True:
+            try:
+                return self._run(
+                    lambda channel: _bound(UnaryUnaryMethod, channel, descriptor)(
+                        _or_empty(request, descriptor), timeout=seconds, metadata=_pairs(metadata)
+                    )
+                )
+            except GRPCError as error:
+                if not is_of_an_election(error) or time.monotonic() > give_up_at:
+                    raise
+            time.sleep(_LOOK_EVERY_SECONDS)
 
     def stream(
         self, method: str, request: Any = None, *, seconds: float = 20.0, service: str = "machine", **metadata: str
@@ -103,6 +123,11 @@ class Caller:
                 channel.close()
 
         return asyncio.run(run())
+
+
+def is_of_an_election(error: GRPCError) -> bool:
+    """Whether etcd refused only because it had no leader at that moment, or another one afterwards."""
+    return any(words in (error.message or "") for words in _ELECTION)
 
 
 def reset_of(*labels: str, graceful: bool = False, reboot: bool = True) -> machine_pb2.ResetRequest:

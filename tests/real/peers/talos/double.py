@@ -211,9 +211,9 @@ class TalosDouble:
         return self._ask_etcd(machine, EtcdClient.members)
 
     def wait_until_healthy(self, *, deadline_seconds: float = 120.0) -> None:
-        """Wait until etcd is healthy on every control plane that is on."""
+        """Wait until etcd is healthy on every control plane that is on, and its API server listens."""
         self.wait_until(
-            lambda: all(machine.etcd.is_healthy for machine in self.control_planes if machine.is_on),
+            lambda: all(machine.serves for machine in self.control_planes if machine.is_on),
             deadline_seconds=deadline_seconds,
         )
 

@@ -51,6 +51,8 @@ class Faults:
     """As a joining learner, this node stays one (talos#13710)."""
     breaks_off_joining: bool = False
     """The next attempt to join ends between adding the learner and starting it."""
+    has_broken_off_joining: bool = False
+    """That has happened: what an election cuts off is taken up again in any release, and only this is not."""
     never_joins: bool = False
     """The join loop finds no control plane endpoint."""
     clock_is_unsynced: bool = False

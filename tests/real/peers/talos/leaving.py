@@ -13,14 +13,21 @@ from real.peers.talos.etcd_rpc import NotReached
 from real.peers.talos.machine import Machine
 from real.peers.talos.node import ETCD_DIRECTORY
 
-_RETRIED = ("etcdserver: unhealthy cluster", "etcdserver: server stopped")
+# The last three are elections, with which Talos gives up; here that would be a fault that nobody asked for.
+_RETRIED = (
+    "etcdserver: unhealthy cluster",
+    "etcdserver: server stopped",
+    "etcdserver: no leader",
+    "etcdserver: leader changed",
+    "etcdserver: request timed out",
+)
 _RETRY_SECONDS = 0.5  # 10
 
 
 async def leave_cluster(machine: Machine) -> None:
     """Remove this node's member, stop etcd, and clear its directory; etcd stays down until a reboot.
 
-    Waits for the node to be a healthy member, and asks again where the cluster is unhealthy, without end.
+    Waits for the node to be a healthy member, and asks again where the cluster is unhealthy or elects, without end.
     """
     member_id = await _local_member_id(machine)
     while (refusal := await _refused(machine, member_id)) is not None:

@@ -75,6 +75,13 @@ class Machine:
         return path.read_text() if path.exists() else None
 
     @property
+    def serves(self) -> bool:
+        """Whether etcd is healthy, and the API server has begun to listen, as it does once etcd was."""
+        ports = self.other_ports
+        listens = ports is None or API_SERVER_PORT in self.faults.silent_ports or ports.is_open(API_SERVER_PORT)
+        return self.etcd.is_healthy and listens
+
+    @property
     def etcd_history(self) -> ServiceHistory:
         return self.etcd.history
 

@@ -29,6 +29,9 @@ class OtherPorts:
             context = self._contexts[port]
             self._servers[port] = await asyncio.start_server(_say_goodbye, self._address, port, ssl=context)
 
+    def is_open(self, port: int) -> bool:
+        return port in self._servers
+
     def close(self) -> None:
         """Stop listening everywhere."""
         for server in self._servers.values():
