@@ -57,8 +57,12 @@ def _places(environment: Mapping[str, str], home: Path | None) -> list[Path]:
     if said:
         return [Path(said)]
     talos_home = environment.get("TALOS_HOME")
-    own = Path(talos_home) if talos_home else (home or Path("~").expanduser()) / ".talos"
-    return [own / "config", IN_CLUSTER_FILE]
+    if talos_home:
+        return [Path(talos_home) / "config", IN_CLUSTER_FILE]
+    try:
+        return [(home or Path.home()) / ".talos" / "config", IN_CLUSTER_FILE]
+    except RuntimeError:  # a user without a name, and no HOME
+        return [IN_CLUSTER_FILE]
 
 
 def read_talosconfig(path: Path, *, context: str | None = None) -> TalosContext:

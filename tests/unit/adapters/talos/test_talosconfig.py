@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import base64
+import pwd
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from etcd_dr.adapters.talos.talosconfig import find_talosconfig, parse_talosconfig, read_talosconfig
+from etcd_dr.adapters.talos.talosconfig import (
+    IN_CLUSTER_FILE,
+    find_talosconfig,
+    parse_talosconfig,
+    read_talosconfig,
+)
 from etcd_dr.errors import ConfigError
 
 KEY = "-----BEGIN ED25519 PRIVATE KEY-----\nAAAA\n-----END ED25519 PRIVATE KEY-----\n"
@@ -90,6 +96,21 @@ def test_places_are_those_of_talosctl(tmp_path: Path) -> None:
     assert find_talosconfig({"TALOSCONFIG": str(other)}, home=tmp_path / "home") == other
     assert find_talosconfig({"TALOSCONFIG": str(home)}, named=other) == other
     assert find_talosconfig({"TALOS_HOME": str(home.parent)}) == home
+
+
+def test_user_without_a_home_directory_has_what_is_mounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod may run as any number, and nobody says what its home is."""
+
+    def unknown(number: int) -> object:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+    with pytest.raises(ConfigError) as raised:
+        find_talosconfig({})
+
+    assert raised.value.message.endswith(f"looked for {IN_CLUSTER_FILE}")
 
 
 def test_none_at_all_names_the_places(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from etcd_dr.domain.snapshot import ClusterLayout
 from etcd_dr.entrypoints.cli.place import NAME_FOR_THE_FIRST, name_by_store
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.stopping import stopped_by_signals
-from etcd_dr.entrypoints.cli.who import whoami
+from etcd_dr.entrypoints.cli.who import home_directory, whoami
 from etcd_dr.errors import EtcdDrError, JournalDamaged, RecoveryError, StoreError
 from etcd_dr.ports.control_plane import ControlPlane
 from etcd_dr.ports.journal_store import JournalStore
@@ -188,10 +188,14 @@ def open_session(run: Run, *, state_dir: Path | None = None, without_store: bool
 
 
 def usual_state_dir(environment: Mapping[str, str]) -> Path:
-    """Return where programs keep what must outlive them (XDG base directory specification, $XDG_STATE_HOME)."""
+    """Return where programs keep what must outlive them (XDG base directory specification, $XDG_STATE_HOME).
+
+    Raises ConfigError where that is below a home directory and none is known.
+    """
     said = environment.get("XDG_STATE_HOME", "")
-    base = Path(said) if os.path.isabs(said) else Path.home() / ".local" / "state"  # noqa: PTH117 - it is text
-    return base / "etcd-dr"
+    if os.path.isabs(said):  # noqa: PTH117 - it is text
+        return Path(said) / "etcd-dr"
+    return home_directory(instead="Name a directory that outlives this: --state-dir DIR") / ".local/state/etcd-dr"
 
 
 def only_unfinished(journal: JournalStore, said: str | None) -> str:

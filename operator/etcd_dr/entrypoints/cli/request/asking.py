@@ -22,6 +22,7 @@ from etcd_dr.domain.request import (
 )
 from etcd_dr.entrypoints.cli.run import Run
 from etcd_dr.entrypoints.cli.tables import draw, facts
+from etcd_dr.entrypoints.cli.who import home_directory
 from etcd_dr.errors import Busy, ProofFailed, RequestFailed, UsageError
 from etcd_dr.workflows.await_request import await_request
 
@@ -99,7 +100,8 @@ def _ask(run: Run, wish: Wish, place: tuple[str | None, str | None, str | None],
     kubeconfig, context, namespace = place
     if namespace is not None and not re.match(NAMESPACE_PATTERN, namespace):
         raise UsageError(f"{namespace!r} is not the name of a namespace", subject="--namespace")
-    file = Path(kubeconfig or run.environment.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+    named = kubeconfig or run.environment.get("KUBECONFIG")
+    file = Path(named) if named else home_directory(instead="Name a file: --kubeconfig FILE") / ".kube" / "config"
     surroundings = run.surroundings()
     with closing(personal_desk(file, context, namespace, surroundings)) as desk:
         left = desk.leave(wish)
