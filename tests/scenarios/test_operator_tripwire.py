@@ -13,6 +13,7 @@ from etcd_dr.domain.health import Severity
 from etcd_dr.domain.retention import RetentionPolicy
 from etcd_dr.domain.tripwire import PINNED_BY
 from etcd_dr.errors import AccessDenied, StoreUnreachable
+from etcd_dr.ports.object_store import StoredObject
 from etcd_dr.workflows.pin_snapshot import pin_snapshot, unpin_snapshot
 from fakes.standing_leadership import StandingLeadership
 from scenarios.operator_world import OperatorWorld
@@ -113,6 +114,31 @@ def test_snapshot_on_schedule_does_not_cost_the_last_good_one(world: TrippingWor
     world.look(minutes=1)
 
     assert kept == [good.id]
+    assert world.found == ["data.mass_deletion"]
+
+
+def test_deletion_between_a_snapshot_and_its_retention_is_told_once(world: TrippingWorld) -> None:
+    """The run that has just committed is still under way: what is left is saved at the next look, and it is one trip."""
+    put = world.store.put
+
+    def put_and_lose_keys(key: str, body: bytes, *, if_absent: bool) -> StoredObject:
+        stored = put(key, body, if_absent=if_absent)
+        if key.endswith("/manifest.json") and not world.deleted:
+            world.delete(1500)
+        return stored
+
+    world.store.put = put_and_lose_keys  # type: ignore[method-assign]  # the instant after the commit
+    world.clock.advance(3600)
+    world.keeper.look_at_schedule()
+    good = world.catalogue.snapshots[-1]
+    world.look(minutes=1)
+    world.look(minutes=1)
+
+    [tripped] = world.events.of("tripwire.tripped")
+    [after] = [s for s in world.catalogue.snapshots if s.manifest.reason == "mass-deletion"]
+    assert tripped.fields["pinned"] == str(good.id)
+    assert after.manifest.database.live_keys == 500
+    assert [s.id for s in world.pinned] == [good.id]
     assert world.found == ["data.mass_deletion"]
 
 

@@ -3,7 +3,7 @@
 - A trip pins the last good snapshot, takes another one of what is left, and is told by the pin from then on: the next
   health round finds it in the catalogue, and so does every other process.
 - It also looks after each snapshot, before retention: the last good one may be the next to go.
-- What fails is tried again at the next look, because the fall is forgotten only when all of it is done.
+- What fails is tried again at the next look, because the fall is forgotten only when all of it is done. It is told once.
 - A slow count is made more rarely: it is never under way for more than half a percent of the time.
 """
 
@@ -81,6 +81,7 @@ class TripwireRuns:
     def _forget(self) -> None:
         self._readings: tuple[KeyReading, ...] = ()
         self._is_fresh = True  # nothing was compared with the newest snapshot yet
+        self._owed: KeyFall | None = None  # it was told and pinned, and what it left could not be saved yet
 
     def _find(self, tripwire: KeeperTripwire) -> KeyFall | None:
         if self._clock.monotonic() < self._rests_until:
@@ -99,7 +100,8 @@ class TripwireRuns:
         self._readings = remember(self._readings, reading, within=tripwire.terms.within)
         if self._quiet_until is not None and reading.at < self._quiet_until:
             return None
-        return fall_between(self._readings, tripwire.terms) or self._since_snapshot(reading, tripwire.terms)
+        found = fall_between(self._readings, tripwire.terms) or self._since_snapshot(reading, tripwire.terms)
+        return found or self._owed
 
     def _count(self, tripwire: KeeperTripwire) -> KeyReading | None:
         """Return a reading; None: there is no way to count. Raises EtcdError."""
@@ -124,29 +126,34 @@ class TripwireRuns:
         return fall if fall != self._told else None
 
     def _trip(self, fall: KeyFall, terms: TripwireTerms, term: Term) -> None:
-        parts = self._parts
         catalogue = self._reader.read()
-        if not is_known(catalogue, fall):
+        if self._owed is not None or not is_known(catalogue, fall):
             good = last_good(catalogue, fall, terms)
-            parts.surroundings.events.emit(
-                "tripwire.tripped",
-                level="error",
-                cluster=parts.cluster,
-                store=parts.store_name,
-                keys_before=fall.keys_before,
-                keys_after=fall.keys_after,
-                pinned=str(good.id) if good is not None else None,
-            )
+            if self._owed is None:
+                self._tell(fall, good)
             if good is not None:
                 self._pin(good, fall)
+            self._owed = fall
             has_one = catalogue.newest is not None and is_of_what_is_left(catalogue.newest, fall)
             if not has_one and not self._runs.take_now(term, reason=_REASON, labels={"tripwire": _REASON}):
                 self._reader.read()
-                return  # a run is under way; the fall is still remembered, and the next look comes after it
+                return  # a run is under way, which may have begun before: the next look comes after it
+            self._owed = None
             self._reader.read()
         self._told = fall
         self._quiet_until = self._clock.now() + _QUIET
         self._readings, self._is_fresh = self._readings[-1:], False
+
+    def _tell(self, fall: KeyFall, good: Snapshot | None) -> None:
+        self._parts.surroundings.events.emit(
+            "tripwire.tripped",
+            level="error",
+            cluster=self._parts.cluster,
+            store=self._parts.store_name,
+            keys_before=fall.keys_before,
+            keys_after=fall.keys_after,
+            pinned=str(good.id) if good is not None else None,
+        )
 
     def _pin(self, good: Snapshot, fall: KeyFall) -> None:
         pin_snapshot(
