@@ -175,7 +175,7 @@ def test_named_pipe_does_not_block(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(60)
 
     assert len(refused) == 1
 
