@@ -31,6 +31,8 @@ from etcd_dr.errors import (
 from etcd_dr.ports.etcd import EtcdConnector, EtcdMember
 from etcd_dr.ports.snapshot_source import SnapshotChunk
 from fakes.etcd import FakeCluster, FakeEtcdConnector
+from real.once_led import once_led
+from real.snapshot_rig import compact_through
 
 SECONDS = 15.0
 SHORT = 1.0
@@ -47,9 +49,11 @@ class FakeRig:
         self.release = (3, 5)
         self.nobody = "https://nobody.example:2379"
 
-    def write(self, revisions: int) -> None:
+    def write(self, revisions: int) -> int:
+        """Write so many keys, and return the revision of the last one."""
         self.cluster.write(revisions)
         self.cluster.live_keys[b"/contract/"] = max(self.cluster.live_keys.get(b"/contract/", 0), revisions)
+        return self.cluster.members[0].revision
 
     def delete_all(self) -> None:
         self.cluster.write(1)
@@ -77,18 +81,20 @@ class RealRig:
         self.release = cluster.binaries.release
         self.nobody = "https://127.0.0.1:1"
 
-    def write(self, revisions: int) -> None:
+    def write(self, revisions: int) -> int:
+        revision = 0
         with self.cluster.gateway() as gateway:
             for number in range(revisions):
-                gateway.put(b"/contract/%d" % number, bytes(2000))
+                revision = gateway.put_through(b"/contract/%d" % number, bytes(2000))
+        return revision
 
     def delete_all(self) -> None:
         with self.cluster.gateway() as gateway:
-            gateway.call("/v3/kv/deleterange", {"key": encoded(b"\0"), "range_end": encoded(b"\0")})
+            gateway.call_through("/v3/kv/deleterange", {"key": encoded(b"\0"), "range_end": encoded(b"\0")})
 
     def compact(self, revision: int) -> None:
         with self.cluster.gateway() as gateway:
-            gateway.call("/v3/kv/compaction", {"revision": str(revision), "physical": True})
+            compact_through(gateway, revision)
 
     def stop(self, index: int) -> None:
         self.cluster.members[index].kill()
@@ -122,6 +128,11 @@ def connection_to(rig: Rig, endpoint: str) -> Iterator[EtcdMember]:
         yield member
     finally:
         member.close()
+
+
+def current_revision(member: EtcdMember) -> int:
+    """Return the revision that a member has once it has applied all that the others have."""
+    return once_led(lambda: member.read(linearizable=True, deadline=SECONDS))
 
 
 def take(member: EtcdMember) -> list[SnapshotChunk]:
@@ -189,7 +200,7 @@ class EtcdMemberContract:
     def test_member_list_names_the_members_in_order_of_id(self, rig: Rig, *, linearizable: bool) -> None:
         """All members with their client URLs, whether asked locally or through quorum."""
         with connected(rig) as member:
-            members = member.member_list(linearizable=linearizable, deadline=SECONDS)
+            members = once_led(lambda: member.member_list(linearizable=linearizable, deadline=SECONDS))
             own = member.status(deadline=SECONDS)
 
         assert members.cluster_id == own.cluster_id
@@ -201,17 +212,17 @@ class EtcdMemberContract:
     def test_a_healthy_cluster_has_no_alarms(self, rig: Rig) -> None:
         """No alarm is an empty tuple."""
         with connected(rig) as member:
-            assert member.alarms(deadline=SECONDS) == ()
+            assert once_led(lambda: member.alarms(deadline=SECONDS)) == ()
 
     def test_members_hash_alike_at_one_revision(self, rig: Rig) -> None:
         """The same revision has the same hash on each member, and the answer says at which revision it was taken."""
         rig.write(20)
         with connected(rig) as member:
-            revision = member.read(linearizable=True, deadline=SECONDS)
+            revision = current_revision(member)
         answers = []
         for index in range(3):
             with connected(rig, index) as member:
-                member.read(linearizable=True, deadline=SECONDS)
+                current_revision(member)
                 answers.append(member.hash_kv(revision=revision, deadline=SECONDS))
 
         assert len(set(answers)) == 1
@@ -221,7 +232,7 @@ class EtcdMemberContract:
         """Revision 0 means now, and the answer names the revision that was current."""
         rig.write(1)
         with connected(rig) as member:
-            current = member.read(linearizable=True, deadline=SECONDS)
+            current = current_revision(member)
             answer = member.hash_kv(revision=0, deadline=SECONDS)
 
         assert answer.revision == current
@@ -237,7 +248,7 @@ class EtcdMemberContract:
         """The error says that the revision was compacted; later ones answer with the compact revision."""
         doomed.write(20)
         with connected(doomed) as member:
-            current = member.read(linearizable=True, deadline=SECONDS)
+            current = current_revision(member)
             doomed.compact(current - 5)
             with pytest.raises(RevisionUnavailable) as caught:
                 member.hash_kv(revision=current - 10, deadline=SECONDS)
@@ -250,22 +261,23 @@ class EtcdMemberContract:
     def test_a_read_sees_what_was_written(self, rig: Rig, *, linearizable: bool) -> None:
         """The revision that a read returns moves with the writes."""
         with connected(rig) as member:
-            before = member.read(linearizable=True, deadline=SECONDS)
-            rig.write(3)
-            member.read(linearizable=True, deadline=SECONDS)
+            before = current_revision(member)
+            written = rig.write(3)
+            current_revision(member)
 
-            assert member.read(linearizable=linearizable, deadline=SECONDS) == before + 3
+            found = once_led(lambda: member.read(linearizable=linearizable, deadline=SECONDS))
+            assert found == written >= before + 3
 
     def test_live_keys_are_counted_whole_and_by_prefix(self, doomed: Rig) -> None:
         """Rewritten keys count once and deleted ones not at all; the header names the moment and the cluster."""
         with connected(doomed) as member:
             doomed.write(20)
             doomed.write(5)
-            of_all = member.count_keys(deadline=SECONDS)
-            of_prefix = member.count_keys(prefix=b"/contract/", deadline=SECONDS)
-            of_others = member.count_keys(prefix=b"/contracu", deadline=SECONDS)
+            of_all = once_led(lambda: member.count_keys(deadline=SECONDS))
+            of_prefix = once_led(lambda: member.count_keys(prefix=b"/contract/", deadline=SECONDS))
+            of_others = once_led(lambda: member.count_keys(prefix=b"/contracu", deadline=SECONDS))
             doomed.delete_all()
-            left = member.count_keys(deadline=SECONDS)
+            left = once_led(lambda: member.count_keys(deadline=SECONDS))
             cluster_id = member.status(deadline=SECONDS).cluster_id
 
         assert (of_all.keys, of_prefix.keys, of_others.keys, left.keys) == (20, 20, 0, 0)

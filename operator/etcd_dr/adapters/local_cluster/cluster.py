@@ -18,13 +18,14 @@ from typing import Self
 
 from etcd_dr.adapters.local_cluster.binaries import EtcdBinaries
 from etcd_dr.adapters.local_cluster.child import free_ports
-from etcd_dr.adapters.local_cluster.gateway import EtcdGateway
+from etcd_dr.adapters.local_cluster.gateway import EtcdGateway, may_pass
 from etcd_dr.adapters.local_cluster.pki import LocalAuthority
 from etcd_dr.adapters.local_cluster.process import EtcdProcess, MemberSettings
 from etcd_dr.errors import EtcdError, MemberUnreachable
 
 _FORMING_ATTEMPTS = 3
 _ASK_EVERY_SECONDS = 0.25
+_IS_THERE = "Peer URLs already exists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,24 +166,43 @@ class LocalCluster:
             joins_existing=True,
             is_learner=True,
         )
+        self._wait_until_known(learner.settings.peer_url, deadline_seconds=deadline_seconds)
         self.members.append(learner)
         learner.start()
         learner.wait_until_healthy(deadline_seconds=deadline_seconds)
         return learner
 
     def _register_learner(self, peer_url: str, *, deadline_seconds: float) -> None:
-        """Ask until the cluster agrees: it refuses until all members were connected for 5 s (server.go, HealthInterval)."""
-        deadline = time.monotonic() + deadline_seconds
+        """Ask until the cluster agrees: it refuses until all members were connected for 5 s (server.go, HealthInterval).
+
+        What an election cut off may have been done; then it is refused because it is there.
+        """
+        deadline, was_cut_off = time.monotonic() + deadline_seconds, False
         with self.gateway() as gateway:
             while True:
                 try:
                     gateway.call("/v3/cluster/member/add", {"peerURLs": [peer_url], "isLearner": True})
                 except EtcdError as refusal:
-                    if "unhealthy cluster" not in refusal.message or time.monotonic() >= deadline:
+                    if was_cut_off and _IS_THERE in refusal.message:
+                        return
+                    was_cut_off |= may_pass(refusal)
+                    is_passing = may_pass(refusal) or "unhealthy cluster" in refusal.message
+                    if not is_passing or time.monotonic() >= deadline:
                         raise
                     time.sleep(_ASK_EVERY_SECONDS)
                 else:
                     return
+
+    def _wait_until_known(self, peer_url: str, *, deadline_seconds: float) -> None:
+        """Return once every voter that runs has this member in its own list.
+
+        One that joins asks any of them, and ends where that one has not applied its addition yet ("member count is
+        unequal", server/etcdserver/bootstrap.go).
+        """
+        for member in self.members:
+            if member.is_running and not member.settings.is_learner:
+                with member.gateway(timeout_seconds=1.0) as gateway:
+                    member.wait_until(lambda: _lists(gateway, peer_url), deadline_seconds=deadline_seconds)
 
     def _new_members(self) -> list[EtcdProcess]:
         ports = free_ports(2 * self.settings.size)
@@ -214,3 +234,12 @@ class LocalCluster:
         for member in self.members:
             member.wipe()
             member.log.unlink(missing_ok=True)
+
+
+def _lists(gateway: EtcdGateway, peer_url: str) -> bool:
+    """Tell whether a member's own list has this peer URL; without `linearizable` it is its own."""
+    try:
+        answer = gateway.call("/v3/cluster/member/list", {})
+    except EtcdError:
+        return False
+    return any(peer_url in member.get("peerURLs", ()) for member in answer.get("members", ()))
