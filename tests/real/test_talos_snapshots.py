@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from real.peers.talos.roles import ADMIN, ETCD_BACKUP, READER
 from scenarios.command_line import CommandLine, Done
 
 MakeDouble = Callable[..., TalosDouble]
+SETTLED_SECONDS = 60.0
 
 
 class Station:
@@ -38,6 +40,14 @@ class Station:
 
     def save(self, *words: object, **how: Any) -> dict[str, Any]:
         done = self("snapshot", "save", *words, **how)
+        assert done.status == 0, done.err
+        return done.document
+
+    def save_with_names(self, *words: object, **how: Any) -> dict[str, Any]:
+        """Save, and again where an election kept a node from telling who it is: Talos reads names through quorum."""
+        done = undisturbed(
+            lambda: self("snapshot", "save", *words, **how), lambda _: bool(self.manifest["source"]["member_name"])
+        )
         assert done.status == 0, done.err
         return done.document
 
@@ -75,6 +85,19 @@ def _mend(faults: Faults) -> None:
         setattr(faults, name, getattr(fresh, name))
 
 
+def undisturbed(save: Callable[[], Done], is_so: Callable[[dict[str, Any]], bool]) -> Done:
+    """Return the first outcome that is so, as each is that no election fell into, or the last one in time."""
+    ends = time.monotonic() + SETTLED_SECONDS
+    while True:
+        done = save()
+        if done.status != 0 or is_so(done.document) or time.monotonic() > ends:
+            return done
+
+
+def is_consistent(document: dict[str, Any]) -> bool:
+    return any(proof["level"] == "consistent" and proof["result"] == "passed" for proof in document["proofs"])
+
+
 @contextmanager
 def every_node(double: TalosDouble, **switches: object) -> Iterator[None]:
     """Turn these faults on at all nodes."""
@@ -86,7 +109,7 @@ def every_node(double: TalosDouble, **switches: object) -> Iterator[None]:
 
 def test_backup_role_alone_is_enough(station: Station) -> None:
     """os:etcd:backup takes a snapshot that is proven as far as can be, from a follower."""
-    saved = station.save("--cluster", "prod")
+    saved = station.save_with_names("--cluster", "prod")
 
     manifest = station.manifest
     assert saved["snapshot"]["level"] == "intact"
@@ -94,9 +117,7 @@ def test_backup_role_alone_is_enough(station: Station) -> None:
     assert manifest["source"]["platform"] == "talos"
     assert manifest["source"]["cluster_id"] is None
     assert manifest["source"]["member_name"].startswith("talos-")
-    assert [member["name"] for member in manifest["topology"]] == ["talos-1", "talos-2", "talos-3"] or len(
-        manifest["topology"]
-    ) == 3
+    assert {member["name"] for member in manifest["topology"]} == {"talos-1", "talos-2", "talos-3"}
 
 
 def test_release_that_answers_nothing_else_to_the_role(talos_double: MakeDouble, tmp_path: Path) -> None:
@@ -147,7 +168,7 @@ def test_another_node_is_tried(station: Station) -> None:
     for machine in station.double.machines[1:]:
         machine.faults.snapshot_ends_at = 20_000
 
-    saved = station.save()
+    saved = station.save_with_names()
 
     assert saved["snapshot"]["level"] == "intact"
     assert station.manifest["source"]["member_name"] == "talos-1"
@@ -223,7 +244,7 @@ def test_hash_is_asked_of_etcd_where_its_certificates_are_configured(station: St
     }
     command = station.with_config(talos={"config_file": str(config)}, etcd=etcd)
 
-    done = command("snapshot", "save")
+    done = undisturbed(lambda: command("snapshot", "save"), is_consistent)
 
     proofs = {proof["level"]: proof for proof in done.document["proofs"]}
     assert proofs["consistent"]["result"] == "passed", done.out
@@ -235,7 +256,7 @@ def test_second_copy_compares_two_nodes(station: Station) -> None:
     config = station.double.talosconfig("copies", roles=(ETCD_BACKUP,))
     command = station.with_config(talos={"config_file": str(config), "compare_copies": True})
 
-    done = command("snapshot", "save")
+    done = undisturbed(lambda: command("snapshot", "save"), is_consistent)
 
     proofs = {proof["level"]: proof for proof in done.document["proofs"]}
     assert proofs["consistent"]["result"] == "passed", done.out
@@ -317,7 +338,9 @@ def test_backup_role_keeps_none(station: Station) -> None:
     cli = CommandLine(station.directory, {"ETCD_DR_STORE": station.cli.store})
     config = station.double.talosconfig("backup", roles=(ETCD_BACKUP,))
 
-    saved = cli("snapshot", "save", "--talosconfig", config, "--recipient", identity.to_public(), "-o", "json")
+    words = ("snapshot", "save", "--talosconfig", config, "--recipient", identity.to_public(), "-o", "json")
+
+    saved = undisturbed(lambda: cli(*words), lambda document: "quorum" not in str(document["warnings"]))
 
     assert saved.status == 0, saved.err
     assert saved.document["warnings"] == []

@@ -36,15 +36,17 @@ class RuntimeEvents:
 
     async def watch(self, request: machine_pb2.EventsRequest) -> AsyncIterator[machine_pb2.Event]:
         """Yield an empty event at once, then the tail that was asked for, then what happens, without end."""
-        yield machine_pb2.Event(actor_id=request.with_actor_id)
         tail = len(self._events) if request.tail_events < 0 else request.tail_events
         seen = self._last_number - tail
+        yield machine_pb2.Event(actor_id=request.with_actor_id)
         while True:
-            news = self._news
+            news = self._news  # also of what happens while an event is on its way to the client
             for event in list(self._events):
-                if int(event.id, 16) > seen and request.with_actor_id in ("", event.actor_id):
-                    yield event
-            seen = self._last_number
+                number = int(event.id, 16)
+                if number > seen:
+                    seen = number
+                    if request.with_actor_id in ("", event.actor_id):
+                        yield event
             await news.wait()
 
     @property
