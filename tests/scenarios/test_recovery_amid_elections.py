@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from etcd_dr.domain.recovery.assessment import QuorumStanding
 from etcd_dr.domain.recovery.candidate import Way
-from etcd_dr.errors import EtcdError
+from etcd_dr.errors import EtcdError, MemberTimeout
 from etcd_dr.workflows.recovery.plan_recovery import facts_for
 from scenarios.assessment_world import AssessmentWorld
 
@@ -40,6 +40,19 @@ def test_lost_member_is_replaced_though_the_first_look_falls_into_an_election() 
 
     assert (plan.way, plan.chosen.target) == (Way.REPLACE, "cp1")
     assert len(world.waits) == 1
+
+
+def test_lost_member_is_replaced_though_another_one_has_not_heard_of_the_leader_yet() -> None:
+    """For a moment it counts as none that could carry the quorum while a member is replaced."""
+    world = ElectingWorld()
+    world.lead()
+    late = world.cluster["cp3"]
+    late.errors["read"] = MemberTimeout("etcdserver: leader changed", context={"reason": "leader-changed"})
+    world.on_wait = late.errors.clear
+
+    plan = world.plan()
+
+    assert (plan.way, plan.chosen.target) == (Way.REPLACE, "cp1")
 
 
 def test_plan_is_not_stale_because_of_an_election() -> None:

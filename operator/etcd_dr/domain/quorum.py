@@ -19,7 +19,9 @@ from enum import StrEnum
 from etcd_dr.domain.cluster import fault_tolerance, quorum_size
 from etcd_dr.domain.cluster_view import ClusterView
 from etcd_dr.domain.observation import EndpointObservation
-from etcd_dr.errors import AccessDenied
+from etcd_dr.errors import AccessDenied, MemberTimeout, MemberUnreachable
+
+_UNANSWERED = (MemberTimeout.code, MemberUnreachable.code)
 
 
 class QuorumVerdict(StrEnum):
@@ -86,20 +88,19 @@ def judge_quorum(view: ClusterView, *, is_our_fault: bool = False, ask_the_nodes
 
 
 def may_be_electing(view: ClusterView) -> bool:
-    """Tell whether enough voters answer to elect a leader, and no read that was tried proves that there is one.
+    """Tell whether enough voters answer to elect a leader, and one of them knows none or waited for one in vain.
 
     On Talos nobody shows a member list meanwhile: then every endpoint that was asked counts as a voter.
     """
     ballot = count_ballot(view)
-    is_unproven = bool(ballot.reads_asked) and not ballot.reads_proven
     voters = len(view.answering) + len(view.silent) if ballot.voters is None else ballot.voters
-    return is_unproven and ballot.answering >= quorum_size(voters)
+    return ballot.answering >= quorum_size(voters) and any(_lacks_a_leader(e) for e in _voters_that_answer(view))
 
 
 def count_ballot(view: ClusterView) -> Ballot:
     """Return the counts behind a verdict."""
     voters = None if view.members is None else {m.id for m in view.members.voters}
-    present = [e for e, status in view.statuses if (voters is None or status.member_id in voters)]
+    present = _voters_that_answer(view)
     reads = [e.quorum_read for e in view.answering if e.quorum_read.was_asked]
     return Ballot(
         voters=None if voters is None else len(voters),
@@ -111,6 +112,11 @@ def count_ballot(view: ClusterView) -> Ballot:
         anybody_answers=bool(view.answering),
         anybody_names_a_leader=any(status.leader_id for _, status in view.statuses),
     )
+
+
+def _voters_that_answer(view: ClusterView) -> list[EndpointObservation]:
+    voters = None if view.members is None else {m.id for m in view.members.voters}
+    return [e for e, status in view.statuses if (voters is None or status.member_id in voters)]
 
 
 def decide(ballot: Ballot) -> Quorum:
@@ -197,6 +203,11 @@ def _agrees(endpoint: EndpointObservation) -> bool:
     status = endpoint.latest_status
     failed = endpoint.quorum_read.failure is not None and not _proves_quorum(endpoint)
     return bool(status and status.leader_id) and not failed
+
+
+def _lacks_a_leader(endpoint: EndpointObservation) -> bool:
+    status, is_late = endpoint.latest_status, endpoint.quorum_read.failure_code in _UNANSWERED
+    return is_late or (status is not None and not status.leader_id)
 
 
 def _proves_quorum(endpoint: EndpointObservation) -> bool:

@@ -2,8 +2,8 @@
 
 1. The nodes, the store and the live members are looked at side by side, each with a deadline; what hangs or fails is a
    value in what was gathered.
-2. Where enough members answer to elect a leader and none is seen, they are looked at again for a while: an election passes
-   by itself, and what is judged amid one would call for another way back.
+2. Where enough members answer to elect a leader and one of them knows none, they are looked at again for a while: an election
+   passes by itself, and what is judged amid one would call for another way back.
 3. Members that answer are asked for their hashes, where that harms nobody or something hints at differences.
 4. The rules judge (domain/recovery/assessing.py).
 """
@@ -18,7 +18,6 @@ from etcd_dr.domain.answer import NOT_ASKED, Answer, Failure
 from etcd_dr.domain.catalogue import Catalogue
 from etcd_dr.domain.cluster import parse_id_text
 from etcd_dr.domain.cluster_view import ClusterView
-from etcd_dr.domain.health_rules.alarms import alarm_kinds
 from etcd_dr.domain.observation import Observation
 from etcd_dr.domain.quorum import may_be_electing
 from etcd_dr.domain.recovery.assessing import assess
@@ -110,15 +109,9 @@ def _observed(observer: ClusterObserver, ports: AssessPorts) -> Observation:
     ends_at = ports.clock.monotonic() + ports.election_seconds
     while True:
         seen = observer.observe()
-        if ports.pause is None or not _may_settle(seen) or ports.clock.monotonic() >= ends_at:
+        if ports.pause is None or not may_be_electing(ClusterView.of(seen)) or ports.clock.monotonic() >= ends_at:
             return seen
         ports.pause(_LOOK_AGAIN_SECONDS)
-
-
-def _may_settle(seen: Observation) -> bool:
-    """Tell whether another look may find a leader. A cluster with the alarm CORRUPT refuses every read, led or not."""
-    view = ClusterView.of(seen)
-    return may_be_electing(view) and not any("CORRUPT" in kinds for kinds in alarm_kinds(view).values())
 
 
 class _NodeQuestion:
