@@ -12,7 +12,7 @@ from typing import Any
 from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster
 
 _SECONDS = 120
-_ELECTION = ("leader changed", "request timed out", "no leader")  # rpctypes, error.go
+_ELECTION = ("leader changed", "request timed out", "no leader", "raft proposal dropped")  # rpctypes, error.go
 _PATIENCE = ("--dial-timeout=30s", "--command-timeout=60s")  # its own are 2 s and 5 s, too short on a busy machine
 
 

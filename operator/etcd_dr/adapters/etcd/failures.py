@@ -3,7 +3,7 @@
 - etcd's own sentences begin with `etcdserver:` and are constants of its API (etcd: api/v3rpc/rpctypes/error.go).
   They say more than the status code, which differs between versions for the same sentence.
 - Some of its inner errors come out as they are, with the code UNKNOWN: `auth: ...` from the store of users and roles,
-  `mvcc: ...` from that of keys.
+  `mvcc: ...` from that of keys, `raft proposal dropped` for a write in the instant in which there is no leader.
 - `UNAVAILABLE` without such a sentence is gRPC speaking of the connection: `is_connection_failure`. Its text is poor,
   so the client asks `diagnosis` first and falls back to `translate`.
 - Texts from the other side are evidence in `context`, shortened.
@@ -38,7 +38,7 @@ _NOT_ALLOWED = (
 )
 _STALE_TOKEN = ("invalid auth token", "revision of auth store is old")
 _LEADER_CHANGED = "leader changed"
-_NO_QUORUM = ("request timed out", "no leader", _LEADER_CHANGED)
+_NO_QUORUM = ("request timed out", "no leader", "raft proposal dropped", _LEADER_CHANGED)
 # Refusals of a change, with the reason that ports/etcd_admin.py promises. etcd answers some of them with UNAVAILABLE.
 _REFUSED_CHANGES = {
     "can only promote a learner member which is in sync": "not-ready",
@@ -61,7 +61,7 @@ def detail_of(error: grpc.RpcError) -> str:
 
 def is_from_etcd(error: grpc.RpcError) -> bool:
     """Tell whether the member itself answered, as opposed to gRPC giving up."""
-    return detail_of(error).startswith(("etcdserver:", "auth:", "mvcc:"))
+    return detail_of(error).startswith(("etcdserver:", "auth:", "mvcc:", "raft "))
 
 
 def is_connection_failure(error: grpc.RpcError) -> bool:

@@ -21,6 +21,8 @@ from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable, TlsRefus
 
 _PASSES = (503, 504)
 """What the gateway makes of gRPC's Unavailable and DeadlineExceeded: etcd's words for an election (rpctypes, error.go)."""
+_DROPPED = "raft proposal dropped"
+"""Raft's own words for a write in the instant without a leader, which etcd passes on as an unknown error (raft.go)."""
 _BETWEEN_TRIES_SECONDS = 0.05
 
 
@@ -131,7 +133,8 @@ class EtcdGateway:
 
 def may_pass(failure: EtcdError) -> bool:
     """Tell whether another member, or the same one a moment later, will do what was asked."""
-    return isinstance(failure, MemberUnreachable | MemberTimeout) or failure.context.get("status") in _PASSES
+    is_election = failure.context.get("status") in _PASSES or failure.message == _DROPPED
+    return is_election or isinstance(failure, MemberUnreachable | MemberTimeout)
 
 
 def encoded(data: bytes) -> str:

@@ -54,6 +54,7 @@ SAID = [
     (Code.UNAVAILABLE, "etcdserver: request timed out, possibly due to connection lost", MemberTimeout, "no-quorum"),
     (Code.UNAVAILABLE, "etcdserver: no leader", MemberTimeout, "no-quorum"),
     (Code.UNAVAILABLE, "etcdserver: leader changed", MemberTimeout, "leader-changed"),
+    (Code.UNKNOWN, "raft proposal dropped", MemberTimeout, "no-quorum"),
     (Code.UNAVAILABLE, "etcdserver: rpc not supported for learner", EtcdError, "learner"),
     (Code.FAILED_PRECONDITION, "etcdserver: rpc not supported for learner", EtcdError, "learner"),
     (Code.UNAVAILABLE, "etcdserver: server stopped", MemberUnreachable, None),
