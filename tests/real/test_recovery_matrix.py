@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from etcd_dr.adapters.local_cluster import LocalCluster
+from etcd_dr.adapters.local_cluster import EtcdProcess, LocalCluster
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import MemberVerdict, QuorumStanding
 from etcd_dr.domain.recovery.candidate import Way
@@ -83,13 +83,20 @@ def test_diverged_follower_is_replaced(make_rig: MakeRig) -> None:
     rig.stop(odd)
     path = rig.data_dir(odd) / "member" / "snap" / "db"
     path.write_bytes(path.read_bytes().replace(b"value-7", b"VALUE-7"))
-    rig.cluster.member(odd).start()
+    never_elected(rig.cluster.member(odd)).start()
     rig.cluster.wait_until_healthy()
 
     plan = recover(rig)
 
     assert (plan.way, plan.chosen.target) == (Way.REPLACE, odd)
     assert len({answer.hash for answer in rig.hashes().values()}) == 1
+
+
+def never_elected(member: EtcdProcess) -> EtcdProcess:
+    """Let a member wait for so long without a leader that others are elected: one that leads cannot be replaced."""
+    longest = "--election-timeout=50000"  # etcd takes no more (embed/config.go, maxElectionMs)
+    member.settings = replace(member.settings, flags=(*member.settings.flags, longest))
+    return member
 
 
 def test_stuck_learner_is_replaced_and_votes(make_rig: MakeRig) -> None:
