@@ -11,9 +11,10 @@ import pytest
 from etcd_dr.domain.cluster import id_text
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.domain.recovery.assessment import MemberVerdict, Statement
-from etcd_dr.domain.recovery.candidate import Way
+from etcd_dr.domain.recovery.candidate import Loss, Way
 from etcd_dr.domain.recovery.clues import Cause
 from etcd_dr.domain.recovery.identity import expected_ids
+from etcd_dr.domain.recovery.losses import NO_LOSS
 from etcd_dr.domain.recovery.plan_file import parse_plan, plan_document
 from etcd_dr.domain.recovery.step import AddLearner, AwaitCluster, BuildData, Preflight, StartEtcd, VerifyCluster
 from etcd_dr.domain.recovery.wishes import Wishes
@@ -530,26 +531,36 @@ def test_all_data_gone_is_restored_from_the_newest_proven_snapshot() -> None:
     assert "copy-data" not in [kind for _, kind, _ in kinds(plan)]
 
 
-def test_loss_ends_when_the_members_last_wrote() -> None:
-    """Where enough directories tell it, the loss is not counted until now."""
+def loss_of_a_restore(*, wrote_ago: timedelta) -> Loss:
+    """Return what a restore loses of three hours, where all three stopped and their files tell when they last wrote."""
     world = AssessmentWorld()
     world.take_snapshot(hours_ago=3, revision=2000)
     world.stop("cp1", "cp2", "cp3")
     for node in world.plane.nodes:
         node.learn(damage="page 7")
     survey = world.assess()
-    stopped_at = world.clock.now() - timedelta(hours=1)
+    stopped_at = world.clock.now() - wrote_ago
     members = tuple(
         replace(m, sight=replace(m.sight, value=replace(sight, data=replace(sight.data, written_at=stopped_at))))
         for m in survey.assessment.members
         if (sight := m.sight.value) is not None and sight.data is not None
     )
 
-    from etcd_dr.domain.recovery.proposal import propose  # noqa: PLC0415 - only this story proposes by hand
+    from etcd_dr.domain.recovery.proposal import propose  # noqa: PLC0415 - only these stories propose by hand
 
     ways = propose(replace(survey.assessment, members=members), survey.catalogue)
+    return next(c for c in ways if c.way is Way.RESTORE).loss
 
-    assert next(c for c in ways if c.way is Way.RESTORE).loss.seconds == 7200.0
+
+def test_loss_ends_when_the_members_last_wrote() -> None:
+    """Where enough directories tell it, the loss is not counted until now; they tell it to the second."""
+    assert loss_of_a_restore(wrote_ago=timedelta(hours=1)).seconds == 7201.0
+
+
+def test_write_in_the_second_of_the_snapshot_may_be_lost() -> None:
+    """Both are told in whole seconds, so the snapshot may have been the earlier one."""
+    assert loss_of_a_restore(wrote_ago=timedelta(hours=3)) != NO_LOSS
+    assert loss_of_a_restore(wrote_ago=timedelta(hours=3, seconds=1)) == NO_LOSS
 
 
 def test_snapshot_newer_than_every_survivor_is_restored_with_both_losses_told() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 
 from etcd_dr.domain.catalogue import Snapshot
@@ -10,6 +10,8 @@ from etcd_dr.domain.cluster import id_text, quorum_size
 from etcd_dr.domain.recovery.assessment import Assessment, MemberAssessment
 from etcd_dr.domain.recovery.candidate import Loss
 
+_FILE_TIMES = timedelta(seconds=1)
+"""What a file's time, as nodes tell it, leaves open: stat's %Y and Talos' FileInfo.modified are whole seconds."""
 NO_LOSS = Loss(seconds=0.0, revisions=0, keys=0, text="nothing is lost")
 
 
@@ -68,13 +70,13 @@ def writes_ended_at(assessment: Assessment) -> datetime | None:
     """Return when the last write can have been confirmed; None: not to be told.
 
     A write needs a majority. Where so many voters' data was seen that no majority exists without one of them, nothing
-    was confirmed after the last of them wrote.
+    was confirmed after the last of them wrote, at the latest at the end of the second that its file tells.
     """
     voters = assessment.voters
     written = [m.data.written_at for m in voters if m.data is not None and m.data.written_at is not None]
     if not voters or len(written) < len(voters) - quorum_size(len(voters)) + 1:
         return None
-    return min(max(written), assessment.assessed_at)
+    return min(max(written) + _FILE_TIMES, assessment.assessed_at)
 
 
 def duration_text(seconds: float) -> str:
