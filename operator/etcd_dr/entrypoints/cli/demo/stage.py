@@ -57,7 +57,7 @@ class Stage:
         """Delete each key."""
         with self.cluster.gateway() as gateway:
             for key in keys:
-                gateway.call("/v3/kv/deleterange", {"key": base64.b64encode(key.encode()).decode()})
+                gateway.call_through("/v3/kv/deleterange", {"key": base64.b64encode(key.encode()).decode()})
 
 
 def find_etcd(directory: Path | None, environment: Mapping[str, str]) -> EtcdBinaries:
