@@ -150,7 +150,7 @@ class AssessmentWorld:
     def assess(self) -> Survey:
         """Return a survey."""
         observer = ClusterObserver(
-            self.connector, self.probe, clock=self.clock, options=ObserveOptions(deadline_seconds=3.0)
+            self.connector, self.probe, clock=self.clock, options=ObserveOptions(deadline_seconds=60.0)
         )
         ports = AssessPorts(
             clock=self.clock,

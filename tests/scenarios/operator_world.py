@@ -24,6 +24,7 @@ from etcd_dr.workflows.check_health import HealthWatch
 from etcd_dr.workflows.count_live_keys import KeyCounter
 from etcd_dr.workflows.observe_cluster import ClusterObserver
 from etcd_dr.workflows.verify_snapshot import VerifyPorts
+from fakes.clock import UnhurriedClock
 from scenarios.snapshot_world import SnapshotWorld
 
 
@@ -71,7 +72,7 @@ class OperatorWorld(SnapshotWorld):
             progress=self.progress,
             cancellation=self.cancellation,
         )
-        observer = ClusterObserver(self.connector, None, clock=self.clock)
+        observer = ClusterObserver(self.connector, None, clock=UnhurriedClock(self.clock))
         return KeeperParts(
             cluster="prod",
             store_name="main",

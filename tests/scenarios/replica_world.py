@@ -30,6 +30,7 @@ from etcd_dr.workflows.guard_member import MemberGuard
 from etcd_dr.workflows.observe_cluster import ClusterObserver
 from etcd_dr.workflows.settle_slot import SlotArbiter
 from etcd_dr.workflows.verify_snapshot import VerifyPorts
+from fakes.clock import UnhurriedClock
 from fakes.events import RecordingEvents
 from fakes.leases import FakeLeaseApi
 from fakes.object_store import FakeObjectStore
@@ -116,7 +117,7 @@ class OperatorReplica:
             tokens=self.tokens,
             events=self.events,
         )
-        observer = ClusterObserver(world.connector, None, clock=world.clock)
+        observer = ClusterObserver(world.connector, None, clock=UnhurriedClock(world.clock))
         return KeeperParts(
             cluster="prod",
             store_name="main",
