@@ -14,6 +14,7 @@ import asyncio
 import signal
 import ssl
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -239,10 +240,10 @@ class TalosDouble:
 
     def wait_until(self, is_so: Callable[[], bool], *, deadline_seconds: float = 60.0) -> None:
         """Wait for a condition of the machines' state. Raises TimeoutError with what their services say."""
-        deadline = datetime.now(UTC) + timedelta(seconds=deadline_seconds)
+        deadline = time.monotonic() + deadline_seconds
         with self._news:
             while not is_so():
-                if datetime.now(UTC) >= deadline:
+                if time.monotonic() >= deadline:
                     raise TimeoutError(f"not within {deadline_seconds:g} s:\n{self.describe()}")
                 # What a condition looks at may also change without an event, such as a file.
                 self._news.wait(_LOOK_EVERY_SECONDS)

@@ -98,12 +98,13 @@ class Machine:
         self._lay_root_file_system()
         await asyncio.sleep(self.node.settings.pace.boot)
         self.services = {name: self._base_service(name) for name in self._base_services}
+        if self.node.is_control_plane:
+            await self._open(TRUSTD_PORT)
+            self.etcd.load(mode)  # before anybody can ask: what is told of etcd is of this life
         if self.server is not None:
             await self.server.open()
         self.is_on = True
         if self.node.is_control_plane:
-            await self._open(TRUSTD_PORT)
-            self.etcd.load(mode)
             self.etcd.start()
         self._enter_stage("running")
 
@@ -119,8 +120,12 @@ class Machine:
     def begin(self, sequence: str, phases: Iterable[Callable[[], object]], *, actor_id: str) -> None:
         """Run a sequence of phases (coroutine functions, named by their names) in the background.
 
-        A phase that raises ends the sequence, and the failure is an event.
+        A phase that raises ends the sequence, and the failure is an event. One at a time: a second one while the first
+        goes on is dropped, and only the log says so (v1alpha1_controller.go, Run and its lock).
         """
+        if self._sequence is not None and not self._sequence.done():
+            self.node.log(f"{sequence} failed: locked")
+            return
         self._sequence = asyncio.get_running_loop().create_task(self._run(sequence, list(phases), actor_id))
 
     async def _run(self, sequence: str, phases: list[Callable[[], object]], actor_id: str) -> None:
