@@ -11,7 +11,7 @@ import pytest
 from etcd_dr.adapters.cancellation import CancellationSwitch
 from etcd_dr.adapters.etcd_programs import InstalledPrograms
 from etcd_dr.adapters.etcdutl import EtcdutlRestorer
-from etcd_dr.adapters.local_cluster import EtcdBinaries, LocalCluster
+from etcd_dr.adapters.local_cluster import ClusterSettings, EtcdBinaries, LocalCluster
 from etcd_dr.domain.etcd_version import EtcdVersion
 from etcd_dr.errors import Cancelled, FileUnreadable, LocalStorageFull, SnapshotDamaged, ToolMissing, UsageError
 from etcd_dr.ports.restorer import RestoreOrder, Restorer
@@ -61,7 +61,7 @@ def saved_snapshot(
     etcd_binaries: EtcdBinaries, stock_tools: StockTools, tmp_path_factory: pytest.TempPathFactory
 ) -> bytes:
     directory = tmp_path_factory.mktemp("saved")
-    with LocalCluster(directory, binaries=etcd_binaries) as cluster:
+    with LocalCluster(directory, binaries=etcd_binaries, settings=ClusterSettings(size=1)) as cluster:
         stock_tools.etcdctl(cluster, "put", "some-key", "some value that is easy to find")
         return stock_tools.save_snapshot(cluster, directory / "saved.db").read_bytes()
 

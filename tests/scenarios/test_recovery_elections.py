@@ -135,6 +135,21 @@ def test_history_is_compacted_though_the_answer_was_cut_off(world: RecoveryWorld
     assert facts == {"revision": world.cluster.members[0].compact_revision}
 
 
+def test_long_work_that_an_election_cuts_off_at_its_end_is_done_again(world: RecoveryWorld, work: Work) -> None:
+    """The patience is for the election, and is not used up by what went before."""
+    begun, tries = world.clock.monotonic(), []
+
+    def hash_for_minutes() -> int:
+        tries.append(world.clock.monotonic() - begun)
+        world.clock.advance(200.0)
+        if len(tries) == 1:
+            raise MemberTimeout("etcdserver: leader changed", context={"reason": "leader-changed"})
+        return 1
+
+    assert work.patiently(hash_for_minutes) == 1
+    assert len(tries) == 2
+
+
 def test_alarm_is_disarmed_though_the_answer_was_cut_off(world: RecoveryWorld, work: Work) -> None:
     """The second look finds none, and the journal says all the same which one it was."""
     world.cluster.raised_alarms = [Alarm(world.cluster.members[0].id, "NOSPACE")]

@@ -109,13 +109,11 @@ class Work:
     ) -> Answer:
         """Act, and again while members do not answer or etcd refuses for one of these reasons.
 
-        An election cuts a call off whether it was done or not: `act` looks each time at what is left to do. Raises
-        MemberTimeout with the last problem, Cancelled.
+        An election cuts a call off whether it was done or not: `act` looks each time at what is left to do. `seconds` run
+        from the first failure, however long it took to come about. Raises MemberTimeout with the last problem, Cancelled.
         """
-        problem = ""
-
-        def look() -> Answer | None:
-            nonlocal problem
+        clock, ends_at = self.ports.clock, float("inf")
+        while True:
             try:
                 return act()
             except EtcdError as error:
@@ -123,9 +121,10 @@ class Work:
                 if not is_unanswered and error.context.get("reason") not in refusals:
                     raise
                 problem = f"{error.subject}: {error.message}" if error.subject else error.message
-                return None
-
-        return self.wait_for(look, seconds=seconds, problem=lambda: problem)
+                ends_at = min(ends_at, clock.monotonic() + seconds)
+                if clock.monotonic() >= ends_at:
+                    raise self._waited(problem, seconds) from error
+            self.ports.pause(self.ports.limits.look_again_seconds)
 
     def wait_for(self, look: Callable[[], Answer | None], *, seconds: float, problem: Callable[[], str]) -> Answer:
         """Look until there is an answer. Raises MemberTimeout with the last problem, Cancelled."""
@@ -135,13 +134,16 @@ class Work:
             if found is not None:
                 return found
             if self.ports.clock.monotonic() >= ends_at:
-                raise MemberTimeout(
-                    f"{problem()} (waited {seconds:.0f} s)",
-                    subject=self.plan.cluster,
-                    next_step="See how the members are: etcd-dr health",
-                    context={"reason": "deadline"},
-                )
+                raise self._waited(problem(), seconds)
             self.ports.pause(self.ports.limits.look_again_seconds)
+
+    def _waited(self, problem: str, seconds: float) -> MemberTimeout:
+        return MemberTimeout(
+            f"{problem} (waited {seconds:.0f} s)",
+            subject=self.plan.cluster,
+            next_step="See how the members are: etcd-dr health",
+            context={"reason": "deadline"},
+        )
 
     def warn(self, event: str, *, node: str, error: EtcdDrError) -> None:
         """Tell of something that was coped with."""
