@@ -99,7 +99,7 @@ class CompactedAfterwards(RecordingProgress):
     def begin(self, phase: str, *, total_bytes: int | None) -> None:
         super().begin(phase, total_bytes=total_bytes)
         if phase == "examining":
-            self._has_answered.wait(5)
+            self._has_answered.wait(60)
             self._world.cluster.write(100)
             self._world.cluster.compact(self._world.cluster["m1"].revision)
 

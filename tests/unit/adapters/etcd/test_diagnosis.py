@@ -20,7 +20,8 @@ from etcd_dr.errors import EtcdError, MemberTimeout, MemberUnreachable, TlsRefus
 
 NOW = datetime.now(UTC)  # the standard library's `ssl` judges certificates by the machine's clock
 DAY = timedelta(days=1)
-SECONDS = 2.0
+SECONDS = 30.0  # for whoever answers: no pause of the machine should be long enough
+SHORT_SECONDS = 2.0  # for whoever never does
 
 Serve = Callable[[socket.socket], object]
 Listen = Callable[[Serve], int]
@@ -46,7 +47,7 @@ def accept_all(listener: socket.socket, serve: Serve) -> None:
     with contextlib.suppress(OSError):
         while True:
             connection, _ = listener.accept()
-            connection.settimeout(15 * SECONDS)  # longer than the other side waits for anything
+            connection.settimeout(2 * SECONDS)  # longer than the other side waits for anything
             with connection, contextlib.suppress(OSError):
                 serve(connection)
 
@@ -72,13 +73,15 @@ def authority(tmp_path: Path) -> LocalAuthority:
     return LocalAuthority(tmp_path / "pki", valid_from=NOW - 20 * DAY, valid_until=NOW + 20 * DAY)
 
 
-def diagnose(url: str, client: TlsFiles | None = None, *, now: datetime = NOW) -> EtcdError | None:
+def diagnose(
+    url: str, client: TlsFiles | None = None, *, now: datetime = NOW, seconds: float = SECONDS
+) -> EtcdError | None:
     material = None
     if client is not None:
         material = read_tls_material(
             EtcdAccess((url,), ca_file=client.ca, cert_file=client.certificate, key_file=client.key)
         )
-    return Diagnosis(parse_endpoint(url), material, seconds=SECONDS, now=now).run()
+    return Diagnosis(parse_endpoint(url), material, seconds=seconds, now=now).run()
 
 
 def reason(error: EtcdError | None) -> object:
@@ -178,7 +181,7 @@ def test_files_that_vanish_meanwhile_end_the_search(listen: Listen, authority: L
 
 def silent_until_closed(connection: socket.socket) -> None:
     """Take whatever comes, and never answer, as a process does that was stopped."""
-    connection.settimeout(3 * SECONDS)
+    connection.settimeout(2 * SECONDS)
     with contextlib.suppress(OSError):
         while connection.recv(4096):
             pass
@@ -192,7 +195,7 @@ def test_member_that_takes_connections_and_says_nothing_is_silent_and_no_matter_
     port = listen(silent_until_closed)
     files = authority.issue("client") if scheme == "https" else None
 
-    found = diagnose(f"{scheme}://127.0.0.1:{port}", files)
+    found = diagnose(f"{scheme}://127.0.0.1:{port}", files, seconds=SHORT_SECONDS)
 
     assert isinstance(found, MemberTimeout)
     assert found.context["reason"] == "silent"

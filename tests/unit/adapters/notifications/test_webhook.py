@@ -16,7 +16,7 @@ from etcd_dr.errors import Cancelled, ConfigError, EtcdDrError, FileUnreadable, 
 from fakes.conditions import message
 from real.peers.webhook_receiver import Answering, WebhookReceiver
 
-SETTINGS = WebhookSettings(name="oncall", format="generic", timeout_seconds=5, attempts=4)
+SETTINGS = WebhookSettings(name="oncall", format="generic", timeout_seconds=60, attempts=4)
 
 
 class Pauses:
@@ -75,11 +75,12 @@ def test_tries_come_to_an_end() -> None:
 
 def test_nobody_listens_is_trouble() -> None:
     """A port that refuses, four times."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # and never listens: nobody else gets the port meanwhile
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/s3cr3t"
 
-    with pytest.raises(NotificationFailed) as failed:
-        Webhook(replace(SETTINGS, url=f"http://127.0.0.1:{port}/s3cr3t"), pause=Pauses()).deliver(message())
+        with pytest.raises(NotificationFailed) as failed:
+            Webhook(replace(SETTINGS, url=url), pause=Pauses()).deliver(message())
 
     assert failed.value.message == "it cannot be reached, 4 times"
     assert "s3cr3t" not in told(failed.value)
