@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from etcd_dr.adapters.companions import NodeFiles
+from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.recovery.candidate import Candidate, Loss, Way
 from etcd_dr.domain.recovery.lost_files import LostFiles
 from etcd_dr.domain.recovery.plan import Plan
@@ -31,26 +32,30 @@ class LossyWorld(RecoveryWorld):
         super().__init__(directory)
         for node in self.plane.nodes:
             node.files |= {path: f"{path} of {node.name}".encode() for path in (CA, SA, APISERVER)}
+        self.snapshot = self.take_with_companions()
+        self.plane.node("cp1").files.clear()
+        del self.plane.node("cp2").files[CA]
+
+    def take_with_companions(self) -> Snapshot:
+        """Take a snapshot of members that run for so long, with the files that the nodes have now."""
         for member in self.cluster.members:
             member.start()
         order = CompanionOrder([NodeFiles(lambda: self.plane, paths=[CA, SA, APISERVER])])
         ports = replace(self.snapshots.ports, companions=order)
         self.clock.advance(60)
         said = SnapshotOrder(layout=self.layout, reason="on-demand", taken_by="test")
-        self.snapshot = take_snapshot(said, ports=ports, limits=self.snapshots.limits).snapshot
+        taken = take_snapshot(said, ports=ports, limits=self.snapshots.limits).snapshot
         for member in self.cluster.members:
             member.stop()
-        self.plane.node("cp1").files.clear()
-        del self.plane.node("cp2").files[CA]
+        return taken
 
     def lost_files(self, *, can_be_opened: bool = True) -> LostFiles:
         found = find_missing_companions(self.plane, self.snapshot.manifest.companions, deadline=1.0)
         return LostFiles(found, can_be_opened=can_be_opened)
 
-    def plan_with(self, lost: LostFiles) -> Plan:
-        candidate = Candidate(
-            way=Way.RESTORE, target=str(self.snapshot.id), summary="restore it", loss=Loss(text="some revisions")
-        )
+    def plan_with(self, lost: LostFiles, *, survivor: str = "") -> Plan:
+        way, target = (Way.REBUILD, survivor) if survivor else (Way.RESTORE, str(self.snapshot.id))
+        candidate = Candidate(way=way, target=target, summary="recover it", loss=Loss(text="some revisions"))
         stamp = Stamp(
             recovery_id="20260820T050000Z-000000000009",
             token="token-9",
@@ -117,3 +122,15 @@ def test_nothing_lost_changes_no_plan(world: LossyWorld) -> None:
     plan = world.plan_with(world.lost_files())
 
     assert not any(isinstance(step, PutCompanions) for step in plan.steps)
+
+
+def test_files_come_from_the_newest_snapshot_that_has_them(world: LossyWorld) -> None:
+    """One that was taken since then, as the first step of a replacement does, lacks what a node has lost."""
+    world.keep_data_of("cp3")
+    plan = world.plan_with(world.lost_files(), survivor="m3")
+    world.take_with_companions()
+
+    world.run(plan)
+
+    assert world.plane.node("cp1").files[SA] == f"{SA} of cp1".encode()
+    assert world.plane.node("cp2").files[CA] == f"{CA} of cp2".encode()

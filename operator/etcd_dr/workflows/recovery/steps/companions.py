@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
 from etcd_dr.domain.catalogue import Snapshot
 from etcd_dr.domain.companions import CompanionFile, find_companion
 from etcd_dr.domain.recovery.journal import Facts
@@ -11,40 +14,52 @@ from etcd_dr.workflows.keep_companions import read_companions
 from etcd_dr.workflows.read_catalogue import read_catalogue
 from etcd_dr.workflows.recovery.work import Work
 
+_MOST_READ = 24
+
 
 def put_companions(step: PutCompanions, work: Work) -> Facts:
-    """Write each file that is not there; one that is there stays as it is, whatever it holds."""
-    node, files = work.node(step.node), _companions(work)
-    written, kept, unknown = [], [], []
-    for path in step.paths:
-        file = find_companion(files, node=step.node, path=path)
-        if file is None:
-            unknown.append(path)
-        elif node.put_file(path, file.body, mode=file.mode, deadline=work.node_deadline):
-            written.append(path)
-        else:
-            kept.append(path)
+    """Write each file that is not there; one that is there stays as it is, whatever it holds.
+
+    Each comes from the newest snapshot that has it: one that was taken since the node lost it, as by the first step of
+    a replacement, has not.
+    """
+    node, unknown = work.node(step.node), list(step.paths)
+    written: list[str] = []
+    kept: list[str] = []
+    for snapshot in islice(_snapshots(work), _MOST_READ):
+        files = _companions(snapshot, work)
+        for path in tuple(unknown):
+            file = find_companion(files, node=step.node, path=path)
+            if file is None:
+                continue
+            unknown.remove(path)
+            is_new = node.put_file(path, file.body, mode=file.mode, deadline=work.node_deadline)
+            (written if is_new else kept).append(path)
+        if not unknown:
+            break
     return {"written": ", ".join(written), "kept": ", ".join(kept), "not_in_snapshot": ", ".join(unknown)}
 
 
-def _companions(work: Work) -> tuple[CompanionFile, ...]:
-    snapshot = _snapshot(work)
+def _companions(snapshot: Snapshot, work: Work) -> Sequence[CompanionFile]:
     facts = snapshot.manifest.companions
     if facts is None:
         raise SnapshotNotFound("has no companions", subject=str(snapshot.id))
     return read_companions(work.store(), work.ports.layout, snapshot.id, facts, decoder=work.ports.decoder)
 
 
-def _snapshot(work: Work) -> Snapshot:
-    """Return the snapshot of the plan; where it uses none, the newest that has companions."""
-    snapshots = read_catalogue(work.store(), work.ports.layout).snapshots
+def _snapshots(work: Work) -> Iterator[Snapshot]:
+    """Yield the snapshot of the plan; where it uses none, those that have companions, newest first."""
     source = work.plan.source
     named = source.name if source is not None and source.kind == "snapshot" else ""
-    for snapshot in reversed(snapshots):
-        if str(snapshot.id) == named or (not named and snapshot.manifest.companions is not None):
-            return snapshot
-    raise SnapshotNotFound(
-        "has no snapshot with companions",
-        subject=work.plan.cluster,
-        next_step="Put the files back by hand, and resume.",
-    )
+    found = [
+        snapshot
+        for snapshot in reversed(read_catalogue(work.store(), work.ports.layout).snapshots)
+        if str(snapshot.id) == named or (not named and snapshot.manifest.companions is not None)
+    ]
+    if not found:
+        raise SnapshotNotFound(
+            "has no snapshot with companions",
+            subject=work.plan.cluster,
+            next_step="Put the files back by hand, and resume.",
+        )
+    yield from found
