@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -19,7 +19,7 @@ from etcd_dr.adapters.local_cluster import ClusterSettings, EtcdBinaries, LocalC
 from etcd_dr.adapters.local_cluster.throwaway import ThrowawayMembers
 from etcd_dr.adapters.system_clock import SystemClock
 from etcd_dr.domain.etcd_version import EtcdVersion
-from etcd_dr.errors import EtcdError, MemberUnreachable, ToolMissing
+from etcd_dr.errors import EtcdError, MemberUnreachable, ToolFailed, ToolMissing
 from etcd_dr.ports.etcd import EtcdMember
 from etcd_dr.ports.etcd_admin import EtcdAdmin
 from etcd_dr.ports.restorer import RestoreOrder, Restorer
@@ -70,19 +70,22 @@ def saved(etcd_binaries: EtcdBinaries, stock_tools: StockTools, tmp_path_factory
         return stock_tools.save_snapshot(cluster, directory / "saved.db").read_bytes()
 
 
-@pytest.fixture
-def etcd_rig(etcd_binaries: EtcdBinaries, saved: bytes, tmp_path: Path) -> Rig:
+def throwaway_members(programs: InstalledPrograms) -> ThrowawayMembers:
     def connect(endpoint: str, tls: TlsFiles) -> tuple[EtcdMember, EtcdAdmin]:
         access = EtcdAccess((endpoint,), ca_file=tls.ca, cert_file=tls.certificate, key_file=tls.key)
         connector = GrpcEtcdConnector(access, clock=SystemClock())
         return connector.connect(endpoint), connector.administer(endpoint)
 
+    return ThrowawayMembers(programs, connect=connect, clock=SystemClock())
+
+
+@pytest.fixture
+def etcd_rig(etcd_binaries: EtcdBinaries, saved: bytes, tmp_path: Path) -> Rig:
     (tmp_path / "snapshot.db").write_bytes(saved)
     programs = InstalledPrograms([etcd_binaries.etcd.parent])
     server = EtcdVersion.parse(etcd_binaries.version)
     assert server is not None
-    host = ThrowawayMembers(programs, connect=connect, clock=SystemClock())
-    return Rig(host, EtcdutlRestorer(programs), tmp_path / "snapshot.db", tmp_path, server)
+    return Rig(throwaway_members(programs), EtcdutlRestorer(programs), tmp_path / "snapshot.db", tmp_path, server)
 
 
 def serves_what_was_restored(rig: Rig) -> None:
@@ -168,3 +171,19 @@ def test_data_that_etcd_does_not_run_on_is_told_with_its_last_words(etcd_rig: Ri
         etcd_rig.run(data_dir, lambda _: None)
 
     assert caught.value.context["log"]
+
+
+def test_ports_that_others_take_say_nothing_of_the_data(etcd_rig: Rig, tmp_path: Path) -> None:
+    """A drill must not call a snapshot bad because etcd could not listen."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    program = tools / "etcd"
+    program.write_text(
+        f'#!/bin/sh\nif [ "$1" = --version ]; then echo "etcd Version: {etcd_rig.server}"; exit; fi\n'
+        "echo 'listen tcp 127.0.0.1:2379: bind: address already in use'\nexit 1\n"
+    )
+    program.chmod(0o755)
+    rig = replace(etcd_rig, host=throwaway_members(InstalledPrograms([tools])))
+
+    with pytest.raises(ToolFailed, match="took the ports"):
+        rig.run(rig.restored(), lambda _: None)

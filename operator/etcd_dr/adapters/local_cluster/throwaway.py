@@ -37,6 +37,7 @@ Connect = Callable[[str, TlsFiles], tuple[EtcdMember, EtcdAdmin]]
 
 _PEER_PORT = 2380  # only a name in the restored member list: nothing dials it
 _PORT_ATTEMPTS = 3
+_PORT_IS_TAKEN = "address already in use"
 _ASKING_SECONDS = 2.0
 _VALID_FOR = timedelta(days=2)
 _HEADROOM_BYTES = 1 << 30
@@ -123,9 +124,10 @@ class ThrowawayMembers:
                     try:
                         process.wait_until(_serves(process, member), deadline_seconds=deadline)
                     except MemberUnreachable as error:
-                        if "address already in use" in process.log_tail() and attempt < _PORT_ATTEMPTS:
+                        has_lost_a_port = _PORT_IS_TAKEN in process.log_tail()
+                        if has_lost_a_port and attempt < _PORT_ATTEMPTS:
                             continue
-                        raise _ended(process, error, cancellation) from error
+                        raise _ended(process, error, cancellation, has_lost_a_port=has_lost_a_port) from error
                     yield RunningMember(member, admin, launch.program.version)
                     return
             finally:
@@ -175,10 +177,19 @@ def _serves(process: EtcdProcess, member: EtcdMember) -> Callable[[], bool]:
     return serves
 
 
-def _ended(process: EtcdProcess, error: MemberUnreachable, cancellation: Cancellation) -> Exception:
-    """Return what the end of the process means: our own wish, somebody else's kill, or etcd's own verdict."""
+def _ended(
+    process: EtcdProcess, error: MemberUnreachable, cancellation: Cancellation, *, has_lost_a_port: bool
+) -> Exception:
+    """Return what the end of the process means: our own wish, this machine's doing, or etcd's own verdict."""
     if cancellation.is_cancelled:
         return Cancelled(f"stopped: {cancellation.reason}")
+    if has_lost_a_port:
+        return ToolFailed(
+            f"other programs took the ports on 127.0.0.1 that were free for etcd a moment before, {_PORT_ATTEMPTS} times",
+            subject=str(process.binaries.etcd),
+            next_step="See who takes them: ss -ltnp; then drill again. It says nothing about the snapshot.",
+            context=error.context,
+        )
     if (process.ended_with or 0) < 0:
         return ToolFailed(
             f"etcd was ended by signal {-(process.ended_with or 0)} before it served",
