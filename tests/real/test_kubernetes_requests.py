@@ -205,6 +205,7 @@ def test_an_api_that_dies_in_the_middle_of_a_request_gets_its_answer_later(
     proxy.stall_after(500_000)  # in the stream: what is asked beforehand is far less
     site.request("EtcdSnapshot", "now")
     site.wait_for("etcdsnapshots", "now", phase_is("Running"))
+    operator.wait_for(lambda: proxy.bytes_to_client >= 500_000, "stream under way")
     server.kill()
     # The lease runs out, and nobody takes over: the work goes on all the same.
     operator.wait_for(lambda: "etcd_dr_survival_mode 1.0" in operator.get("/metrics"), "survival mode")
