@@ -116,7 +116,8 @@ def _as_soon_as_led(ask: Callable[[], T]) -> T:
 
 
 def _may_pass(detail: str) -> bool:
-    return any(words in detail for words in ("no leader", "leader changed", "request timed out", "unhealthy cluster"))
+    words = ("no leader", "leader changed", "request timed out", "proposal dropped", "unhealthy cluster")
+    return any(each in detail for each in words)
 
 
 def _remove(node: TalosActor, member_id: int) -> None:

@@ -70,7 +70,8 @@ def as_soon_as_led(ask: Callable[[], T]) -> T:
         try:
             return ask()
         except EtcdError as error:
-            if "etcdserver: " not in str(error.context.get("detail")) or time.monotonic() > ends:
+            detail = str(error.context.get("detail"))
+            if not ("etcdserver: " in detail or "proposal dropped" in detail) or time.monotonic() > ends:
                 raise
         time.sleep(0.1)
 

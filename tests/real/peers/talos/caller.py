@@ -24,7 +24,12 @@ from grpclib.client import Channel, StreamUnaryMethod, UnaryStreamMethod, UnaryU
 from etcd_dr.adapters.talos.proto import common_pb2, machine_pb2, state_pb2, time_pb2
 
 T = TypeVar("T")
-_ELECTION = ("etcdserver: no leader", "etcdserver: leader changed", "etcdserver: request timed out")
+_ELECTION = (
+    "etcdserver: no leader",
+    "etcdserver: leader changed",
+    "etcdserver: request timed out",
+    "raft proposal dropped",
+)
 _ELECTION_SECONDS = 30.0
 _LOOK_EVERY_SECONDS = 0.1
 _SERVICES = {

@@ -30,7 +30,7 @@ from etcd_dr.adapters.local_cluster.child import log_tail
 from etcd_dr.adapters.local_cluster.pki import TlsFiles
 from real.peers.talos.addresses import free_network
 from real.peers.talos.api import MachineApi
-from real.peers.talos.caller import Caller
+from real.peers.talos.caller import Caller, is_of_an_election
 from real.peers.talos.etcd_rpc import EtcdClient
 from real.peers.talos.etcd_service import StartMode
 from real.peers.talos.faults import Faults
@@ -270,7 +270,8 @@ class TalosDouble:
                     try:
                         return await question(client)
                     except GRPCError as error:
-                        if error.status is not Status.UNAVAILABLE or self._loop.time() > give_up_at:
+                        may_pass = error.status is Status.UNAVAILABLE or is_of_an_election(error)
+                        if not may_pass or self._loop.time() > give_up_at:
                             raise
                     await asyncio.sleep(_LOOK_EVERY_SECONDS)
 

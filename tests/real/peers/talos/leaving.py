@@ -13,13 +13,14 @@ from real.peers.talos.etcd_rpc import NotReached
 from real.peers.talos.machine import Machine
 from real.peers.talos.node import ETCD_DIRECTORY
 
-# The last three are elections, with which Talos gives up; here that would be a fault that nobody asked for.
+# The last four are elections, with which Talos gives up; here that would be a fault that nobody asked for.
 _RETRIED = (
     "etcdserver: unhealthy cluster",
     "etcdserver: server stopped",
     "etcdserver: no leader",
     "etcdserver: leader changed",
     "etcdserver: request timed out",
+    "raft proposal dropped",
 )
 _RETRY_SECONDS = 0.5  # 10
 
