@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from etcd_dr.domain.recovery.journal import EntryKind, JournalEntry, RecoveryState
+from etcd_dr.domain.recovery.plan import PlanFacts
 from etcd_dr.domain.recovery.record import RecoveryLock
 from etcd_dr.errors import (
     Busy,
@@ -21,7 +22,7 @@ from etcd_dr.errors import (
     UsageError,
 )
 from etcd_dr.workflows.recovery.hold_lock import acquire_lock
-from etcd_dr.workflows.recovery.run_plan import abort_recovery
+from etcd_dr.workflows.recovery.run_plan import abort_recovery, run_plan
 from fakes.control_plane import FakeData, FakeNode
 from scenarios.recovery_world import BOB, NODES, RecoveryWorld
 
@@ -102,6 +103,33 @@ def test_a_stale_plan_is_refused_before_anything_is_touched(world: RecoveryWorld
 
     touched = [call for name in NODES for call in world.plane.node(name).calls[calls_before[name] :] if call != "look"]
     assert touched == []
+    assert not world.is_locked
+    assert [entry.kind for entry in world.stored_journal(plan)] == [EntryKind.ABORTED]
+
+
+def test_a_member_that_stands_still_for_some_seconds_makes_no_plan_stale(world: RecoveryWorld) -> None:
+    """It is down at the first looks, and answers at the next one: nothing has changed."""
+    plan = world.restore_plan()
+    world.plan = plan
+    looks = [*[plan.facts.model_copy(update={"standing": "lost"})] * 5, plan.facts]
+
+    outcome = run_plan(plan, world.ports(), by="me", facts_now=lambda: looks.pop(0))
+
+    assert outcome.state is RecoveryState.FINISHED
+    assert looks == []
+
+
+def test_a_last_look_that_is_stopped_locks_nobody_out(world: RecoveryWorld) -> None:
+    """Nothing was done, and nobody has to abort it."""
+    plan = world.restore_plan()
+
+    def look() -> PlanFacts:
+        world.cancellation.cancel("SIGINT")
+        return plan.facts.model_copy(update={"standing": "lost"})
+
+    with pytest.raises(Cancelled):
+        run_plan(plan, world.ports(), by="me", facts_now=look)
+
     assert not world.is_locked
     assert [entry.kind for entry in world.stored_journal(plan)] == [EntryKind.ABORTED]
 

@@ -19,6 +19,10 @@ from etcd_dr.workflows.recovery.work import Work
 
 FactsNow = Callable[[], PlanFacts]
 
+_NEWS_AFTER = 10.0
+_LEAST_LOOKS = 2  # one may take longer than that, where a node is gone
+_LOOK_EVERY = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class RecoveryOutcome:
@@ -42,12 +46,18 @@ class RecoveryRun:
     by: str
 
     def begin(self, facts_now: FactsNow) -> None:
-        """Look again, and write the first entry. Raises PlanStale; then this recovery is over, and the lock free."""
-        changes = self.work.plan.facts.changes(facts_now())
+        """Look again, and write the first entry. Raises PlanStale, Cancelled, and what looking raises.
+
+        Then this recovery is over, and the lock free.
+        """
+        try:
+            changes = self._changes(facts_now)
+        except EtcdDrError as error:
+            self._end_unbegun(f"the last look was not finished: {error}")
+            raise
         if changes:
             told = f"things have changed since the plan was made: {'; '.join(changes)}"
-            self.recorder.write(EntryKind.ABORTED, detail=told)
-            self._release()
+            self._end_unbegun(told)
             raise PlanStale(
                 told,
                 subject=f"recovery {self.work.recovery_id}",
@@ -57,6 +67,20 @@ class RecoveryRun:
         self.recorder.write(
             EntryKind.BEGUN, detail=plan.chosen.summary, facts={"plan_digest": str(plan.digest), **self.origin()}
         )
+
+    def _changes(self, facts_now: FactsNow) -> tuple[str, ...]:
+        """Return what has changed since the plan was made, and still has after some looks: a pause is no news."""
+        clock, pause, looks = self.work.ports.clock, self.work.ports.pause, 0
+        begun = clock.monotonic()
+        while True:
+            changes, looks = self.work.plan.facts.changes(facts_now()), looks + 1
+            if not changes or (looks >= _LEAST_LOOKS and clock.monotonic() - begun >= _NEWS_AFTER):
+                return changes
+            pause(_LOOK_EVERY)
+
+    def _end_unbegun(self, told: str) -> None:
+        self.recorder.write(EntryKind.ABORTED, detail=told)
+        self._release()
 
     def leave_as_it_is(self) -> None:
         """Hold no lock for a recovery that is over."""

@@ -124,9 +124,8 @@ class Session:
         return facts is not None
 
     def facts_now(self, plan: Plan) -> PlanFacts:
-        """Return the plan's facts as they are now. A node that is slow once is no news: changes are looked at twice."""
-        facts = facts_for(plan, self._survey(plan.statements))
-        return facts_for(plan, self._survey(plan.statements)) if plan.facts.changes(facts) else facts
+        """Return the plan's facts as they are now."""
+        return facts_for(plan, self._survey(plan.statements))
 
     def ports(self) -> RecoveryPorts:
         """Return what carries recoveries out. Raises ConfigError where nothing describes the nodes."""
