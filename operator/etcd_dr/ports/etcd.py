@@ -5,9 +5,10 @@ Contract for every method:
 - Every lower-level error is translated, also inside stream iteration: MemberUnreachable, MemberTimeout, AccessDenied,
   TlsRefused, RevisionUnavailable, StreamBroken, or EtcdError where nothing fits better. `subject` is the endpoint.
 - Where one class has several causes, `context["reason"]` tells them apart. MemberTimeout: `deadline`, `stalled` (a
-  stream), `silent` (the connection), `no-quorum` (the member itself gave up waiting), `leader-changed` (an election ended
-  meanwhile: the next try is answered). RevisionUnavailable: `compacted`, `future`. TlsRefused: whose certificate is at fault and how (`authority`, `name`, `expired`, `client-expired`, ...).
-  EtcdError: `learner` (see below), `corrupt` (a CORRUPT alarm blocks the member), `closed` (by `close`), ...
+  stream), `silent` (the connection), `no-quorum` (the member itself gave up waiting), `leader-changed` (an election
+  ended meanwhile: the next try is answered). RevisionUnavailable: `compacted`, `future`. TlsRefused: whose certificate
+  is at fault and how (`authority`, `name`, `expired`, `client-expired`, ...). EtcdError: `learner` (see below),
+  `corrupt` (a CORRUPT alarm blocks the member), `closed` (by `close`), ...
 - A learner serves `status`, a local `read` and, from etcd 3.5, `snapshot`. It refuses everything else: EtcdError with
   the reason `learner` (etcd: interceptor.go).
 - Without quorum a member serves `status`, local `read` and `member_list`, `hash_kv` and `snapshot`. With
