@@ -18,9 +18,9 @@ from etcd_dr.workflows.recovery.work import Work
 
 _START_AGAIN_EVERY = 3.0
 _STARTS_AGAIN = 5
-_NOT_YET = ("unhealthy", "not-ready", "id-removed")
-_DONE_MEANWHILE = ("exists", "not-found", "not-learner")
-"""A call that an election cut off may come through after the member list was read: the next list shows it."""
+_PASSES = ("unhealthy", "not-ready", "id-removed", "exists", "not-found", "not-learner")
+"""Refusals after which the list is looked at again: etcd is not ready for the change yet, or, by the last three, it is
+done: a call that an election cut off may come through after the list was read."""
 
 
 def remove_member(step: RemoveMember, work: Work) -> Facts:
@@ -53,7 +53,7 @@ def add_learner(step: AddLearner, work: Work) -> Facts:
             member = admin.add_learner(step.peer_urls, deadline=work.ports.limits.change_deadline)
         return {"member_id": id_text(member.id), "was_there": False}
 
-    return work.patiently(add, refusals=(*_NOT_YET, *_DONE_MEANWHILE))
+    return work.patiently(add, refusals=_PASSES)
 
 
 def take_learner_out(step: AddLearner, work: Work) -> Facts:
@@ -85,7 +85,7 @@ def promote_learner(step: PromoteLearner, work: Work) -> Facts:
                 admin.promote(found.id, deadline=work.ports.limits.change_deadline)
         return {"member_id": id_text(found.id)}
 
-    return work.patiently(promote, refusals=(*_NOT_YET, *_DONE_MEANWHILE), seconds=step.deadline_seconds)
+    return work.patiently(promote, refusals=_PASSES, seconds=step.deadline_seconds)
 
 
 class _JoiningProcess:
@@ -164,4 +164,4 @@ def _remove(work: Work, find: Callable[[str], Member | None]) -> bool:
                 admin.remove_member(found.id, deadline=work.ports.limits.change_deadline)
         return was_there
 
-    return work.patiently(remove, refusals=(*_NOT_YET, *_DONE_MEANWHILE))
+    return work.patiently(remove, refusals=_PASSES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from etcd_dr.domain.recovery.journal import Facts
 from etcd_dr.domain.recovery.step import CompactHistory, DefragmentMember, DisarmAlarms
 from etcd_dr.errors import VerificationFailed
@@ -54,6 +56,11 @@ def disarm_alarms(step: DisarmAlarms, work: Work) -> Facts:
             return [alarm.kind for alarm in member.alarms(deadline=deadline) if alarm.kind in kinds]
 
     left = work.patiently(disarm)
+    return disarmed_facts(disarmed, left, work)
+
+
+def disarmed_facts(disarmed: Iterable[str], left: Sequence[str], work: Work) -> Facts:
+    """Return which alarms were taken back. Raises VerificationFailed where kinds are `left`, raised again at once."""
     if left:
         raise VerificationFailed(
             f"alarms are raised again at once: {', '.join(left)}",

@@ -16,7 +16,7 @@ from etcd_dr.domain.recovery.talos_step import TalosCompact, TalosDefragment, Ta
 from etcd_dr.domain.talos import ETCD_SPEC, etcd_quota_bytes
 from etcd_dr.errors import AccessDenied, VerificationFailed
 from etcd_dr.ports.talos import TalosActor
-from etcd_dr.workflows.recovery.steps.space import compact_history
+from etcd_dr.workflows.recovery.steps.space import compact_history, disarmed_facts
 from etcd_dr.workflows.recovery.talos_work import driver_of, talos_node, through_any, wait_for_nodes
 from etcd_dr.workflows.recovery.work import SETTLING_SECONDS, Work
 
@@ -54,13 +54,7 @@ def disarm(step: TalosDisarm, work: Work) -> Facts:
     left = wait_for_nodes(
         work, lambda: _disarm(step, work, disarmed), seconds=SETTLING_SECONDS, problem=lambda: "no node answered"
     )
-    if left:
-        raise VerificationFailed(
-            f"alarms are raised again at once: {', '.join(left)}",
-            subject=work.plan.cluster,
-            next_step=f"Their cause is still there. Remove it, then: etcd-dr recover resume {work.recovery_id}",
-        )
-    return {"disarmed": ", ".join(disarmed)}
+    return disarmed_facts(disarmed, left, work)
 
 
 def _disarm(step: TalosDisarm, work: Work, disarmed: dict[str, None]) -> list[str]:
