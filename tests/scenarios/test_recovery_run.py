@@ -127,9 +127,10 @@ def test_a_last_look_that_is_stopped_locks_nobody_out(world: RecoveryWorld) -> N
         world.cancellation.cancel("SIGINT")
         return plan.facts.model_copy(update={"standing": "lost"})
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled) as raised:
         run_plan(plan, world.ports(), by="me", facts_now=look)
 
+    assert "Nothing was done" in raised.value.next_step
     assert not world.is_locked
     assert [entry.kind for entry in world.stored_journal(plan)] == [EntryKind.ABORTED]
 

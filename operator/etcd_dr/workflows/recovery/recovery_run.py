@@ -10,7 +10,7 @@ from etcd_dr.domain.recovery.journal import EntryKind, Facts, JournalEntry, Reco
 from etcd_dr.domain.recovery.plan import Plan, PlanFacts
 from etcd_dr.domain.recovery.record import RecoveryLock
 from etcd_dr.domain.recovery.report import RecoveryReport, compose_report, report_markdown
-from etcd_dr.errors import EtcdDrError, JournalDamaged, PlanStale, StoreError
+from etcd_dr.errors import Cancelled, EtcdDrError, JournalDamaged, PlanStale, StoreError
 from etcd_dr.workflows.recovery.hold_lock import HeldLock, acquire_lock, release_lock
 from etcd_dr.workflows.recovery.record_progress import OnEntry, Recorder
 from etcd_dr.workflows.recovery.recovery_ports import RecoveryPorts
@@ -22,6 +22,7 @@ FactsNow = Callable[[], PlanFacts]
 _NEWS_AFTER = 10.0
 _LEAST_LOOKS = 2  # one may take longer than that, where a node is gone
 _LOOK_EVERY = 1.0
+_ANEW = "Nothing was done. Make a new plan: etcd-dr recover plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class RecoveryRun:
             changes = self._changes(facts_now)
         except EtcdDrError as error:
             self._end_unbegun(f"the last look was not finished: {error}")
+            if isinstance(error, Cancelled):
+                raise Cancelled(error.message, subject=f"recovery {self.work.recovery_id}", next_step=_ANEW) from error
             raise
         if changes:
             told = f"things have changed since the plan was made: {'; '.join(changes)}"
@@ -61,7 +64,7 @@ class RecoveryRun:
             raise PlanStale(
                 told,
                 subject=f"recovery {self.work.recovery_id}",
-                next_step="Nothing was done. Make a new plan: etcd-dr recover plan",
+                next_step=_ANEW,
             )
         plan = self.work.plan
         self.recorder.write(
